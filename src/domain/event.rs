@@ -1,0 +1,297 @@
+//! The events: past tense, the only thing the log holds (design §4).
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::ids::{Hash, MarketId, OrderId, SignalId, TradeId, VenueOrderId};
+use super::limits::Limits;
+use super::market::{BookKey, Market, MarketSource, Quote, Settlement, Venue};
+use super::money::{Quantity, Usd};
+use super::order::Order;
+use super::report::FillReport;
+use super::time::Time;
+use super::verdict::{Approver, Failure, Reason};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    SessionStarted {
+        version: Box<str>,
+        config_hash: Hash,
+        instance: Box<str>,
+    },
+    SessionEnded {
+        clean: bool,
+    },
+    LimitsLoaded {
+        limits: Box<Limits>,
+    },
+    /// `day` counts from 1970-01-01; equity is cash plus what is held, at executable marks.
+    TradingDayStarted {
+        day: i32,
+        equity: Usd,
+    },
+    /// Verdict requests up to `asked_through` are answered or given up, but for those listed.
+    Heartbeat {
+        asked_through: u64,
+        open_requests: Vec<OrderId>,
+    },
+    SignalRejected {
+        signal_id: Option<SignalId>,
+        content_hash: Hash,
+        reason: Option<Reason>,
+        error: Box<str>,
+        subject: Box<str>,
+        stream_seq: u64,
+    },
+    OrderRequested {
+        order_id: OrderId,
+        signal_id: SignalId,
+        content_hash: Hash,
+        /// The risk request verbatim, MessagePack.
+        request: ByteBuf,
+        /// What the fold needs of it; absent when the signal leaves something open.
+        order: Option<Box<Order>>,
+    },
+    OrderApproved {
+        order_id: OrderId,
+        by: Approver,
+        verdict: ByteBuf,
+        signature: ByteBuf,
+        risk_epoch: u64,
+    },
+    OrderVetoed {
+        order_id: OrderId,
+        failures: Vec<Failure>,
+        verdict: ByteBuf,
+        signature: ByteBuf,
+    },
+    SubmitStarted {
+        order_id: OrderId,
+        attempt: u32,
+    },
+    OrderAcked {
+        order_id: OrderId,
+        venue_order_id: VenueOrderId,
+        venue_at: Option<Time>,
+    },
+    OrderRejected {
+        order_id: OrderId,
+        attempt: u32,
+        code: Box<str>,
+        message: Box<str>,
+    },
+    OrderOutcomeUnknown {
+        order_id: OrderId,
+        attempt: u32,
+        why: Box<str>,
+    },
+    OrderNotPlaced {
+        order_id: OrderId,
+        cause: NotPlaced,
+    },
+    Filled(FillReport),
+    FillSettled {
+        order_id: OrderId,
+        venue: Venue,
+        trade_id: TradeId,
+    },
+    FillReversed {
+        order_id: OrderId,
+        venue: Venue,
+        trade_id: TradeId,
+        why: Box<str>,
+    },
+    FeeCorrected {
+        order_id: OrderId,
+        venue: Venue,
+        trade_id: TradeId,
+        fee: Usd,
+    },
+    CancelRequested {
+        order_id: OrderId,
+        why: CancelCause,
+    },
+    /// `filled` is the venue's count; the difference to the fills folded so far is still to come.
+    OrderCanceled {
+        order_id: OrderId,
+        filled: Quantity,
+        cause: Box<str>,
+    },
+    OrderExpired {
+        order_id: OrderId,
+        filled: Quantity,
+    },
+    MarketSeen {
+        market: Box<Market>,
+    },
+    MarkTaken {
+        key: BookKey,
+        quote: Quote,
+        at: Time,
+        source: MarketSource,
+    },
+    MarketSettled {
+        venue: Venue,
+        market: MarketId,
+        settlement: Settlement,
+    },
+    OpeningBalance {
+        cash: Usd,
+    },
+    CashMoved {
+        amount: Usd,
+        why: Box<str>,
+    },
+    BreakerTripped {
+        scope: Scope,
+        reason: Reason,
+        observed: Box<str>,
+        limit: Box<str>,
+    },
+    BreakerReset {
+        scope: Scope,
+        by: Box<str>,
+        reason: Box<str>,
+    },
+    KillSet {
+        by: Box<str>,
+        reason: Box<str>,
+    },
+    KillCleared {
+        by: Box<str>,
+        reason: Box<str>,
+    },
+}
+
+/// Why an order that was about to be sent, or may have been, is not at the venue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotPlaced {
+    /// Held back in the same process after `SubmitStarted`: certain.
+    Withheld(Box<str>),
+    /// Proven absent: complete listings whose time lies past the moment it could still arrive.
+    Absent { read_through: Time },
+    /// The id is used up at the venue, but no order is there.
+    IdBurnt { read_through: Time },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelCause {
+    Expiry,
+    Killed,
+    Operator,
+    Breaker,
+}
+
+/// What a breaker covers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Global,
+    Venue(Venue),
+    Game(super::ids::GameId),
+    Market(BookKey),
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Global => f.write_str("global"),
+            Self::Venue(venue) => write!(f, "venue:{venue}"),
+            Self::Game(game) => write!(f, "game:{game}"),
+            Self::Market(key) => write!(f, "market:{key}"),
+        }
+    }
+}
+
+impl Scope {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':').unwrap_or((text, ""));
+        match kind {
+            "global" => Some(Self::Global),
+            "venue" => Venue::parse(rest).map(Self::Venue),
+            "game" => super::ids::GameId::new(rest).ok().map(Self::Game),
+            "market" => {
+                let (venue, id) = rest.split_once(':')?;
+                Some(Self::Market(BookKey { venue: Venue::parse(venue)?, id: MarketId::new(id).ok()? }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// One event in its place in the log. The store adds log id, mode and the hash chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// From 1, without gaps.
+    pub seq: u64,
+    pub epoch: u64,
+    pub recorded_at: Time,
+    /// The order this belongs to.
+    pub correlation: Option<OrderId>,
+    /// The record that led to this one; 0 where none did.
+    pub causation_seq: u64,
+    pub event: Event,
+}
+
+impl Event {
+    /// The event's name, as in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SessionStarted { .. } => "SessionStarted",
+            Self::SessionEnded { .. } => "SessionEnded",
+            Self::LimitsLoaded { .. } => "LimitsLoaded",
+            Self::TradingDayStarted { .. } => "TradingDayStarted",
+            Self::Heartbeat { .. } => "Heartbeat",
+            Self::SignalRejected { .. } => "SignalRejected",
+            Self::OrderRequested { .. } => "OrderRequested",
+            Self::OrderApproved { .. } => "OrderApproved",
+            Self::OrderVetoed { .. } => "OrderVetoed",
+            Self::SubmitStarted { .. } => "SubmitStarted",
+            Self::OrderAcked { .. } => "OrderAcked",
+            Self::OrderRejected { .. } => "OrderRejected",
+            Self::OrderOutcomeUnknown { .. } => "OrderOutcomeUnknown",
+            Self::OrderNotPlaced { .. } => "OrderNotPlaced",
+            Self::Filled(_) => "Filled",
+            Self::FillSettled { .. } => "FillSettled",
+            Self::FillReversed { .. } => "FillReversed",
+            Self::FeeCorrected { .. } => "FeeCorrected",
+            Self::CancelRequested { .. } => "CancelRequested",
+            Self::OrderCanceled { .. } => "OrderCanceled",
+            Self::OrderExpired { .. } => "OrderExpired",
+            Self::MarketSeen { .. } => "MarketSeen",
+            Self::MarkTaken { .. } => "MarkTaken",
+            Self::MarketSettled { .. } => "MarketSettled",
+            Self::OpeningBalance { .. } => "OpeningBalance",
+            Self::CashMoved { .. } => "CashMoved",
+            Self::BreakerTripped { .. } => "BreakerTripped",
+            Self::BreakerReset { .. } => "BreakerReset",
+            Self::KillSet { .. } => "KillSet",
+            Self::KillCleared { .. } => "KillCleared",
+        }
+    }
+
+    /// The order this event is about.
+    pub fn order_id(&self) -> Option<OrderId> {
+        match self {
+            Self::OrderRequested { order_id, .. }
+            | Self::OrderApproved { order_id, .. }
+            | Self::OrderVetoed { order_id, .. }
+            | Self::SubmitStarted { order_id, .. }
+            | Self::OrderAcked { order_id, .. }
+            | Self::OrderRejected { order_id, .. }
+            | Self::OrderOutcomeUnknown { order_id, .. }
+            | Self::OrderNotPlaced { order_id, .. }
+            | Self::FillSettled { order_id, .. }
+            | Self::FillReversed { order_id, .. }
+            | Self::FeeCorrected { order_id, .. }
+            | Self::CancelRequested { order_id, .. }
+            | Self::OrderCanceled { order_id, .. }
+            | Self::OrderExpired { order_id, .. } => Some(*order_id),
+            Self::Filled(fill) => Some(fill.order_id),
+            _ => None,
+        }
+    }
+}

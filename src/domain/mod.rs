@@ -1,0 +1,28 @@
+//! Words: the types everything else is said in. Pure; names nobody.
+
+/// What the sender of a signal hears.
+pub mod answer;
+/// Numbers as they were written.
+pub mod decimal;
+/// The events of the log.
+pub mod event;
+/// What a trade costs.
+pub mod fees;
+/// Names of things, derived.
+pub mod ids;
+/// What an operator allows.
+pub mod limits;
+/// Venues, outcomes, price grids, settlements.
+pub mod market;
+/// Exact money.
+pub mod money;
+/// Orders and their states.
+pub mod order;
+/// What venues report.
+pub mod report;
+/// The signal and its reader.
+pub mod signal;
+/// Points in time.
+pub mod time;
+/// Requests to the risk consumer and its verdicts.
+pub mod verdict;

@@ -1,0 +1,271 @@
+//! Money and quantity: integers at a scale of 10^-6, text to integer, rounding named at each use.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::decimal::{Decimal, DecimalError};
+
+/// One whole unit (a dollar, a contract, a probability of 1) in millionths.
+pub const ONE: i64 = 1_000_000;
+
+/// Where a value that falls between two representable ones goes. There is no default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// Towards minus infinity.
+    Down,
+    /// Towards plus infinity.
+    Up,
+}
+
+/// `a * b / d`, exact until the last step.
+///
+/// Panics when the result leaves `i64`: the parsers bound what comes from outside so that it can't.
+pub fn mul_div(a: i64, b: i64, d: i64, rounding: Rounding) -> i64 {
+    assert!(d > 0, "Invariant: divisor is positive");
+    let product = i128::from(a) * i128::from(b);
+    let d = i128::from(d);
+    let floor = product.div_euclid(d);
+    let exact = product.rem_euclid(d) == 0;
+    let value = if rounding == Rounding::Up && !exact { floor + 1 } else { floor };
+    i64::try_from(value).expect("Invariant: money stays inside i64")
+}
+
+macro_rules! micros {
+    ($(#[$doc:meta])* $name:ident, $min:expr, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        pub struct $name(i64);
+
+        impl $name {
+            pub const ZERO: Self = Self(0);
+            /// The smallest value a parser lets in, in millionths.
+            pub const MIN_MICROS: i64 = $min;
+            /// The largest value a parser lets in, in millionths.
+            pub const MAX_MICROS: i64 = $max;
+
+            /// From millionths.
+            pub const fn from_micros(micros: i64) -> Self {
+                Self(micros)
+            }
+
+            /// In millionths.
+            pub const fn micros(self) -> i64 {
+                self.0
+            }
+
+            pub const fn is_zero(self) -> bool {
+                self.0 == 0
+            }
+
+            /// Text to integer. Errors: not a decimal, out of range, more than six decimals.
+            pub fn parse(text: &str) -> Result<Self, DecimalError> {
+                Self::try_exact(&Decimal::parse(text)?)
+            }
+
+            /// The value if it has at most six decimals and lies within the bounds.
+            pub fn try_exact(decimal: &Decimal) -> Result<Self, DecimalError> {
+                let down = Self::try_rounded(decimal, Rounding::Down)?;
+                if down == Self::try_rounded(decimal, Rounding::Up)? { Ok(down) } else { Err(DecimalError::TooPrecise) }
+            }
+
+            /// The value rounded to six decimals. Errors: outside the bounds.
+            pub fn try_rounded(decimal: &Decimal, rounding: Rounding) -> Result<Self, DecimalError> {
+                let micros = decimal.to_micros(rounding)?;
+                if (Self::MIN_MICROS..=Self::MAX_MICROS).contains(&micros) { Ok(Self(micros)) } else { Err(DecimalError::OutOfRange) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&micros_text(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), micros_text(self.0))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() { s.serialize_str(&micros_text(self.0)) } else { s.serialize_i64(self.0) }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                if d.is_human_readable() {
+                    let text = String::deserialize(d)?;
+                    Self::parse(&text).map_err(serde::de::Error::custom)
+                } else {
+                    i64::deserialize(d).map(Self)
+                }
+            }
+        }
+
+        impl std::ops::Add for $name {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self(self.0.checked_add(other.0).expect("Invariant: sums of money stay inside i64"))
+            }
+        }
+
+        impl std::ops::Sub for $name {
+            type Output = Self;
+            fn sub(self, other: Self) -> Self {
+                Self(self.0.checked_sub(other.0).expect("Invariant: sums of money stay inside i64"))
+            }
+        }
+
+        impl std::ops::AddAssign for $name {
+            fn add_assign(&mut self, other: Self) {
+                *self = *self + other;
+            }
+        }
+
+        impl std::ops::SubAssign for $name {
+            fn sub_assign(&mut self, other: Self) {
+                *self = *self - other;
+            }
+        }
+
+        impl std::ops::Neg for $name {
+            type Output = Self;
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+
+        impl std::iter::Sum for $name {
+            fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+                iter.fold(Self::ZERO, |total, one| total + one)
+            }
+        }
+    };
+}
+
+micros! {
+    /// Dollars, signed.
+    Usd, -1_000_000_000_000_000, 1_000_000_000_000_000
+}
+micros! {
+    /// Dollars per contract that pays $1: 0 to 1.
+    Price, 0, ONE
+}
+micros! {
+    /// Contracts (shares), fractions included. Signed only inside a position.
+    Quantity, 0, 100_000_000 * ONE
+}
+micros! {
+    /// A probability, 0 to 1.
+    Probability, 0, ONE
+}
+micros! {
+    /// Expected dollars per contract; shown to people in percentage points.
+    Edge, -100 * ONE, 100 * ONE
+}
+
+impl Price {
+    /// A contract that always pays.
+    pub const ONE: Self = Self(ONE);
+
+    /// The same price seen from the other outcome: 1 - p.
+    pub fn complement(self) -> Self {
+        Self(ONE - self.0)
+    }
+
+    /// Dollars for `quantity` at this price.
+    pub fn times(self, quantity: Quantity, rounding: Rounding) -> Usd {
+        Usd(mul_div(self.0, quantity.0, ONE, rounding))
+    }
+}
+
+impl Probability {
+    pub fn complement(self) -> Self {
+        Self(ONE - self.0)
+    }
+}
+
+impl Edge {
+    /// In percentage points, as people and signals write it.
+    pub fn points(self) -> String {
+        micros_text(self.0.saturating_mul(100))
+    }
+}
+
+impl Usd {
+    pub fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Never below zero.
+    pub fn or_zero(self) -> Self {
+        Self(self.0.max(0))
+    }
+}
+
+impl Quantity {
+    pub fn whole(contracts: i64) -> Self {
+        Self(contracts * ONE)
+    }
+
+    pub fn abs(self) -> Self {
+        Self(self.0.abs())
+    }
+
+    /// Rounded down to whole contracts.
+    pub fn floor_whole(self) -> Self {
+        Self(self.0.div_euclid(ONE) * ONE)
+    }
+
+    /// Never below zero.
+    pub fn or_zero(self) -> Self {
+        Self(self.0.max(0))
+    }
+}
+
+/// `1234500` is "1.2345"; no trailing zeros, no exponent.
+pub fn micros_text(micros: i64) -> String {
+    let sign = if micros < 0 { "-" } else { "" };
+    let magnitude = micros.unsigned_abs();
+    let (whole, rest) = (magnitude / ONE as u64, magnitude % ONE as u64);
+    if rest == 0 {
+        return format!("{sign}{whole}");
+    }
+    let rest = format!("{rest:06}");
+    format!("{sign}{whole}.{}", rest.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_writes_decimal_text_exactly() {
+        for text in ["0", "0.52", "1", "0.000001", "99"] {
+            assert_eq!(Quantity::parse(text).expect(text).to_string(), text);
+        }
+        assert_eq!(Usd::parse("-12.5").expect("negative").to_string(), "-12.5");
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_hold() {
+        assert!(Price::parse("1.01").is_err());
+        assert!(Price::parse("0.0000001").is_err());
+        assert!(Quantity::parse("-1").is_err());
+        assert!(Usd::parse("NaN").is_err());
+        assert!(Usd::parse("").is_err());
+    }
+
+    #[test]
+    fn rounding_goes_where_it_is_told() {
+        let third = Price::from_micros(333_333);
+        let one = Quantity::from_micros(1);
+        assert_eq!(third.times(one, Rounding::Down), Usd::ZERO);
+        assert_eq!(third.times(one, Rounding::Up), Usd::from_micros(1));
+        assert_eq!(mul_div(-1, 1, 2, Rounding::Down), -1);
+        assert_eq!(mul_div(-1, 1, 2, Rounding::Up), 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! Typed access to the names of a message: absent, right, or an error that names field and value.
+
+use super::value::Value;
+use crate::domain::decimal::Decimal;
+use crate::domain::ids::excerpt;
+use crate::domain::time::{Time, Zone};
+
+/// The names of one message. `null` is the same as absent.
+pub struct Fields<'a>(pub &'a [(String, Value)]);
+
+/// A field that can't be taken, in words.
+pub type FieldError = String;
+
+impl<'a> Fields<'a> {
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        let (_, value) = self.0.iter().find(|(n, _)| n == name)?;
+        (*value != Value::Null).then_some(value)
+    }
+
+    /// The first of the names that is there.
+    pub fn first(&self, names: &[&'static str]) -> Option<(&'static str, &'a Value)> {
+        names.iter().find_map(|name| self.get(name).map(|value| (*name, value)))
+    }
+
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>, FieldError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text.as_str())),
+            Some(other) => Err(wrong_type(name, other, "text")),
+        }
+    }
+
+    /// Text; the empty one counts as absent.
+    pub fn word(&self, name: &str) -> Result<Option<&'a str>, FieldError> {
+        Ok(self.text(name)?.map(str::trim).filter(|text| !text.is_empty()))
+    }
+
+    /// The first of several names whose text is not empty.
+    pub fn first_word(&self, names: &[&'static str]) -> Result<Option<(&'static str, &'a str)>, FieldError> {
+        for name in names {
+            if let Some(text) = self.word(name)? {
+                return Ok(Some((name, text)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A JSON number or a decimal string.
+    pub fn number(&self, name: &str) -> Result<Option<Decimal>, FieldError> {
+        let text = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Number(text)) => text.as_str(),
+            Some(Value::Text(text)) => text.trim(),
+            Some(other) => return Err(wrong_type(name, other, "a number or a decimal string")),
+        };
+        let decimal = Decimal::parse(text).map_err(|error| wrong_value(name, text, &error.to_string()))?;
+        Ok(Some(decimal))
+    }
+
+    /// RFC 3339 text, or milliseconds since 1970.
+    pub fn time(&self, name: &str) -> Result<Option<(Time, Zone)>, FieldError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Time::parse(text).map(Some).ok_or_else(|| wrong_value(name, text, "not an RFC 3339 time")),
+            Some(Value::Number(text)) => {
+                let ms: i64 = text.parse().map_err(|_| wrong_value(name, text, "not whole milliseconds since 1970"))?;
+                Ok(Some((Time::from_ms(ms), Zone::Given)))
+            }
+            Some(other) => Err(wrong_type(name, other, "an RFC 3339 time")),
+        }
+    }
+}
+
+pub fn wrong_type(name: &str, got: &Value, wanted: &str) -> FieldError {
+    format!("`{name}` must be {wanted}; it is {}", got.kind())
+}
+
+pub fn wrong_value(name: &str, got: &str, problem: &str) -> FieldError {
+    format!("`{name}` = {:?}: {problem}", excerpt(got))
+}
