@@ -6,3 +6,12 @@
 
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
+
+/// Memory: the fold of the log. Pure.
+pub mod projections;
+
+/// The mind: decides every order's life. Pure.
+pub mod engine;
+
+/// The judge: rules, grants, verdicts. Pure.
+pub mod risk;

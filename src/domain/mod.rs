@@ -22,6 +22,8 @@ pub mod order;
 pub mod report;
 /// The signal and its reader.
 pub mod signal;
+/// Teams and their codes in tickers.
+pub mod teams;
 /// Points in time.
 pub mod time;
 /// Requests to the risk consumer and its verdicts.
