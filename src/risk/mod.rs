@@ -327,9 +327,9 @@ impl Risk {
     fn answer_waiting(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let lives = i64::from(GRANT_LIVES_MS);
         for waiting in std::mem::take(&mut self.waiting) {
-            let behind = waiting.request.at.seq > self.book.seq
-                && self.diverged.is_none()
-                && Some(waiting.request.at.log_id) == self.log_id.or(Some(waiting.request.at.log_id));
+            let at = waiting.request.at;
+            let same_log = self.log_id.is_none_or(|log_id| log_id == at.log_id);
+            let behind = same_log && at.seq > self.book.seq && self.diverged.is_none();
             if !behind {
                 let verdict = self.decide(now, &waiting.request, &waiting.bytes, effects);
                 effects.push(Effect::Answer { asker: waiting.asker, verdict: Box::new(verdict) });
