@@ -1,10 +1,14 @@
 //! The letterbox over NATS (server 2.10 or newer, JetStream on). Connects in the background and for ever; what
 //! the client library reports only by its event callback (refused subjects, dropped messages) ends in `BusState`.
 
+/// Acknowledgements, also over an outage.
+mod acks;
 /// The stream and its durable: created if absent, read back, compared.
 mod provision;
 /// Signals from the stream.
 mod signals;
+/// `NATS_URL` and who we are.
+mod url;
 /// Keeps `BusState` true.
 mod watch_link;
 
@@ -19,6 +23,8 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+use url::Servers;
 
 use super::{
     Bus, BusError, BusState, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
@@ -60,11 +66,12 @@ impl NatsBus {
     ///
     /// Errors: `Misconfigured` when the URL can't be read.
     pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
-        let servers = read_servers(url)?;
-        let server = servers.iter().map(|addr| format!("{}:{}", addr.host(), addr.port())).collect::<Vec<_>>().join(",");
+        let servers = Servers::read(url)?;
         let (events_in, events) = mpsc::channel(LINK_EVENTS_MAX);
-        let options = options(name, servers.first().and_then(async_nats::ServerAddr::username), events_in);
-        let client = options.connect(servers).await.map_err(|error| BusError::Misconfigured(format!("NATS at {server}: {error}")))?;
+        let options = servers.log_in(options(name, events_in)).custom_inbox_prefix(servers.inbox_prefix());
+        let server = servers.shown;
+        let client = options.connect(servers.addresses).await;
+        let client = client.map_err(|error| BusError::Misconfigured(format!("NATS at {server}: {error}")))?;
         let jetstream = ContextBuilder::new().timeout(API_TIMEOUT).ack_timeout(API_TIMEOUT).build(client.clone());
         let link = NatsLink { client, jetstream, state: watch::Sender::new(BusState::new(Link::Connecting)), server };
         let watcher = tokio::spawn(watch_link::run(link.clone(), events));
@@ -78,24 +85,9 @@ impl Drop for NatsBus {
     }
 }
 
-/// Reads the URL list; the message of an error doesn't repeat the password.
-fn read_servers(url: &str) -> Result<Vec<async_nats::ServerAddr>, BusError> {
-    url.split(',')
-        .map(|one| {
-            one.trim().parse().map_err(|_| {
-                let shown = one.rsplit('@').next().unwrap_or_default();
-                BusError::Misconfigured(format!("NATS_URL: `{shown}` is not nats://[user:password@]host:port"))
-            })
-        })
-        .collect()
-}
-
-/// Replies come under `_INBOX.<user>`, so that a server's permissions can keep users out of each other's letters.
-fn options(name: &str, user: Option<&str>, events: mpsc::Sender<async_nats::Event>) -> ConnectOptions {
-    let plain = |user: &&str| !user.is_empty() && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+fn options(name: &str, events: mpsc::Sender<async_nats::Event>) -> ConnectOptions {
     ConnectOptions::new()
         .name(name)
-        .custom_inbox_prefix(user.filter(plain).map_or("_INBOX".to_owned(), |user| format!("_INBOX.{user}")))
         .retry_on_initial_connect()
         .connection_timeout(Duration::from_secs(2))
         .ping_interval(PING_INTERVAL)
@@ -276,12 +268,5 @@ mod tests {
     fn pauses_double_up_to_a_second() {
         let pauses_ms: Vec<u128> = [1, 2, 3, 7, 8, 1_000].map(|attempt| reconnect_pause(attempt).as_millis()).into();
         assert_eq!(pauses_ms, [0, 20, 40, 640, 1_000, 1_000]);
-    }
-
-    #[test]
-    fn a_bad_url_is_named_without_its_password() {
-        let error = read_servers("nats://engine:hunter2@ho st:x").expect_err("no URL").to_string();
-        assert!(error.contains("NATS_URL") && !error.contains("hunter2"), "{error}");
-        assert_eq!(read_servers("nats://a:1, nats://b:2").expect("two").len(), 2);
     }
 }

@@ -1,18 +1,17 @@
 //! Signals from the stream: a continuous pull with prefetch, opened again by itself after every outage.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Subject;
-use async_nats::jetstream::{self, AckKind, consumer::pull};
+use async_nats::jetstream::{self, consumer::pull};
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::watch;
 
+use super::acks::{AckDesk, NatsAcker};
 use super::provision::{self, Incarnation};
 use super::{NatsLink, failed};
-use crate::bus::{Ack, Acker, BusError, BusState, Delivery, Link, SignalSource, SignalsOptions};
+use crate::bus::{BusError, BusState, Delivery, Link, SignalSource, SignalsOptions};
 use crate::domain::time::Time;
 
 /// Signals on their way to us or in our buffer; a quarter of what may be unacknowledged.
@@ -24,8 +23,6 @@ const PULL_HEARTBEAT: Duration = Duration::from_secs(2);
 /// First and longest pause between attempts to open the stream.
 const OPEN_PAUSE_MIN: Duration = Duration::from_millis(50);
 const OPEN_PAUSE_MAX: Duration = Duration::from_secs(2);
-/// Acknowledgements kept over an outage: four times what can be unacknowledged. Lost ones only lead to repeats.
-const ACKS_HELD_MAX: usize = 1_024;
 
 pub(super) struct NatsSignals {
     link: NatsLink,
@@ -44,7 +41,7 @@ struct Pull {
 
 impl NatsSignals {
     pub(super) fn new(link: NatsLink, options: SignalsOptions) -> Self {
-        let acks = Arc::new(AckDesk { link: link.clone(), inner: Mutex::default() });
+        let acks = Arc::new(AckDesk::new(link.clone()));
         Self { state: link.state.subscribe(), link, options, acks, pull: None }
     }
 
@@ -102,8 +99,16 @@ impl NatsSignals {
             stream_seq,
             published_at: Time::from_nanos(i64::try_from(published_ns).unwrap_or(i64::MAX)),
             delivered_count: u64::try_from(delivered_count).unwrap_or(1),
-            acker: Box::new(NatsAcker { desk: Arc::clone(&self.acks), reply, incarnation }),
+            acker: Box::new(NatsAcker { desk: Arc::clone(&self.acks), reply, incarnation, stream_seq }),
         })
+    }
+}
+
+/// The server has lost an acknowledgement (killed, or gone while it was on its way): says it once more.
+async fn again_done(delivery: &Delivery) {
+    tracing::debug!(stream_seq = delivery.stream_seq, "a signal that is done came again");
+    if let Err(error) = delivery.ack().await {
+        tracing::debug!("its acknowledgement was not sent: {error}");
     }
 }
 
@@ -125,6 +130,7 @@ impl SignalSource for NatsSignals {
             };
             match pulled.map(|pulled| pulled.map_err(|error| error.to_string())) {
                 Some(Ok(message)) => match self.delivery(message, incarnation) {
+                    Ok(delivery) if self.acks.is_done(delivery.stream_seq) => again_done(&delivery).await,
                     Ok(delivery) => return delivery,
                     Err(error) => tracing::error!("a message without JetStream's coordinates came from a pull: {error}"),
                 },
@@ -135,69 +141,5 @@ impl SignalSource for NatsSignals {
                 None => self.pull = None,
             }
         }
-    }
-}
-
-/// Where acknowledgements go out; keeps them while the connection is down.
-struct AckDesk {
-    link: NatsLink,
-    inner: Mutex<AckInner>,
-}
-
-#[derive(Default)]
-struct AckInner {
-    current: Option<Incarnation>,
-    held: Vec<(Incarnation, Subject, Bytes)>,
-}
-
-impl AckDesk {
-    /// The stream is open again: sends what was held for it. An acknowledgement for an earlier stream or durable
-    /// must never reach this one, where the same sequence number names another signal.
-    async fn settle(&self, incarnation: Incarnation) {
-        let held = {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            inner.current = Some(incarnation);
-            std::mem::take(&mut inner.held)
-        };
-        for (_, reply, bytes) in held.into_iter().filter(|(made, ..)| *made == incarnation) {
-            if let Err(error) = self.link.publish(&reply, bytes, None).await {
-                tracing::debug!("an acknowledgement kept over the outage was not sent: {error}");
-            }
-        }
-    }
-
-    /// Whether to send now; keeps the bytes otherwise.
-    fn admit(&self, incarnation: Incarnation, reply: &Subject, bytes: &Bytes) -> bool {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.current != Some(incarnation) {
-            return false;
-        }
-        if self.link.is_connected() {
-            return true;
-        }
-        if inner.held.len() < ACKS_HELD_MAX {
-            inner.held.push((incarnation, reply.clone(), bytes.clone()));
-        }
-        false
-    }
-}
-
-struct NatsAcker {
-    desk: Arc<AckDesk>,
-    reply: Subject,
-    incarnation: Incarnation,
-}
-
-#[async_trait]
-impl Acker for NatsAcker {
-    async fn send(&self, ack: Ack) -> Result<(), BusError> {
-        let kind = match ack {
-            Ack::Done => AckKind::Ack,
-            Ack::Nak { delay_ms } => AckKind::Nak((delay_ms > 0).then(|| Duration::from_millis(delay_ms))),
-            Ack::InProgress => AckKind::Progress,
-            Ack::Term => AckKind::Term,
-        };
-        let bytes: Bytes = kind.into();
-        if self.desk.admit(self.incarnation, &self.reply, &bytes) { self.desk.link.publish(&self.reply, bytes, None).await } else { Ok(()) }
     }
 }

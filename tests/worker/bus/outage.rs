@@ -1,7 +1,7 @@
 //! The server goes away, and comes back with or without its memory.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arbees::bus::nats::NatsBus;
 use arbees::bus::{Bus, BusError, Link};
@@ -54,14 +54,13 @@ async fn a_server_killed_in_the_middle_loses_nothing() {
         server.run();
         publisher.wait_connected(PATIENCE).await.expect("connection");
     }
-    let started = Instant::now();
-    while seen.len() < 300 && started.elapsed() < PATIENCE {
+    while seen.len() < 300 {
         let delivery = next(&mut source).await;
-        // Acknowledgements on their way at the kill are lost; such a repeat is the one kind that may come.
         delivery.ack().await.expect("ack");
         *seen.entry(text(&delivery)).or_default() += 1;
     }
-    assert_eq!(seen.len(), 300);
+    // Acknowledgements on their way at the kill were lost at the server, but not here.
+    assert!(seen.values().all(|count| *count == 1), "{seen:?}");
     assert_eq!(bus.state().borrow().connects, 4);
 }
 
