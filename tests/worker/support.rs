@@ -40,10 +40,27 @@ impl NatsServer {
         panic!("nats-server didn't start on {PORT_TRIES_MAX} ports");
     }
 
+    /// With a configuration file of the repository; only address and store are replaced, and every `$NATS_.._PW` is
+    /// `test`.
+    pub fn of_file(path: &str) -> Self {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("configuration file");
+        let ours = |line: &&str| !["listen:", "http:", "store_dir:"].iter().any(|key| line.trim_start().starts_with(key));
+        let kept: Vec<&str> = text.lines().filter(ours).collect();
+        assert_eq!(kept.len() + 3, text.lines().count(), "listen, http and store_dir on a line each");
+        let mut server = Self::absent("");
+        let store = format!("jetstream {{ store_dir: \"{}\"", server.store().display());
+        server.config = format!("listen: \"127.0.0.1:{}\"\n{}", server.port, kept.join("\n").replacen("jetstream {", &store, 1));
+        server.run();
+        server
+    }
+
     /// A port and a folder, but nobody listens yet.
     pub fn absent(config: &str) -> Self {
-        let folder = fresh_folder("nats");
-        Self { port: free_port(), folder, config: config.to_owned(), child: None }
+        let (folder, port) = (fresh_folder("nats"), free_port());
+        let mut server = Self { port, folder, config: String::new(), child: None };
+        let store = server.store();
+        server.config = format!("listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\" }}\n{config}", store.display());
+        server
     }
 
     pub fn url(&self) -> String {
@@ -81,12 +98,12 @@ impl NatsServer {
 
     fn try_run(&mut self) -> bool {
         let path = self.folder.join("nats.conf");
-        let listen = format!("listen: \"127.0.0.1:{}\"\njetstream {{ store_dir: \"{}\" }}\n", self.port, self.store().display());
-        fs::write(&path, listen + &self.config).expect("write nats.conf");
+        fs::write(&path, &self.config).expect("write nats.conf");
         let log = fs::File::create(self.folder.join("server.log")).expect("create server.log");
         let mut child = Command::new(nats_server())
             .arg("-c")
             .arg(&path)
+            .envs(["SIGNALS", "ENGINE", "RISK", "OPERATOR", "DASH", "SYS"].map(|user| (format!("NATS_{user}_PW"), "test")))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

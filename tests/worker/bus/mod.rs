@@ -1,6 +1,7 @@
 //! The letterbox: one contract for both carriers, and what only a real server can do to us.
 
 mod contract;
+mod ops;
 mod outage;
 mod server;
 
