@@ -100,7 +100,7 @@ impl NatsServer {
         let path = self.folder.join("nats.conf");
         fs::write(&path, &self.config).expect("write nats.conf");
         let log = fs::File::create(self.folder.join("server.log")).expect("create server.log");
-        let mut child = Command::new(nats_server())
+        let child = Command::new(nats_server())
             .arg("-c")
             .arg(&path)
             .envs(["SIGNALS", "ENGINE", "RISK", "OPERATOR", "DASH", "SYS"].map(|user| (format!("NATS_{user}_PW"), "test")))
@@ -108,14 +108,16 @@ impl NatsServer {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", nats_server().display()));
+        // Owned at once, so that a panic below kills it, too.
+        let child = self.child.insert(child);
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             if child.try_wait().expect("ask for nats-server").is_some() {
+                self.child = None;
                 return false;
             }
             if TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_ok() {
-                self.child = Some(child);
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
