@@ -4,6 +4,10 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
+/// The letterbox: subjects, NATS, and the same in process.
+pub mod bus;
+/// The one door to time.
+pub mod clock;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
 
