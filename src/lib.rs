@@ -4,5 +4,7 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
+/// Settings: environment and `.env`, one table, refused when they can't be right.
+pub mod config;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
