@@ -22,6 +22,8 @@ pub mod order;
 pub mod report;
 /// The signal and its reader.
 pub mod signal;
+/// Teams of four leagues, and what tickers say of them.
+pub mod teams;
 /// Points in time.
 pub mod time;
 /// Requests to the risk consumer and its verdicts.
