@@ -8,3 +8,12 @@
 pub mod config;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
+
+/// Memory: the fold of the log. Pure.
+pub mod projections;
+
+/// The mind: decides every order's life. Pure.
+pub mod engine;
+
+/// The judge: rules, grants, verdicts. Pure.
+pub mod risk;

@@ -111,6 +111,8 @@ reasons! {
     UnknownOrders = "unknown_orders",
     /// Not enough cash beside what is reserved.
     Cash = "cash",
+    /// A fill of an order that should have none, beyond its size or worse than its limit.
+    UnexpectedFill = "unexpected_fill",
     /// No valid verdict in time.
     RiskSilent = "risk_silent",
     /// The risk consumer has seen another history of this log.

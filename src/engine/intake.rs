@@ -1,0 +1,325 @@
+//! From a signal to a request: repeats, conflicts, instrument, price, size, order.
+
+use super::sizing::{self, Sizing};
+use super::{Answered, Asked, Deferred, DeliveryId, Effect, Engine, Timer};
+use crate::domain::answer::{Answer, AnswerKind};
+use crate::domain::event::Event;
+use crate::domain::fees;
+use crate::domain::ids::{GameId, Hash, MarketId, OrderId, SignalId, sha256};
+use crate::domain::market::{FeeRate, Instrument, Outcome, PriceGrid, Venue};
+use crate::domain::money::{Price, Rounding};
+use crate::domain::order::{Action, Groups, Order, Stance, TimeInForce};
+use crate::domain::signal::{Intent, Parsed, Rejection, Signal};
+use crate::domain::teams;
+use crate::domain::time::{Now, Time};
+use crate::domain::verdict::{Coordinates, Failure, OrderRequest, Reason, RiskRequest};
+
+/// The longest a good-till-cancelled order rests: its venue-side dead-man switch.
+const GTC_LIFE_MS: i64 = 24 * 3_600_000;
+/// The venue's own expiry lies this much behind ours, so that our cancel comes first.
+const VENUE_EXPIRY_MARGIN_MS: i64 = 2_000;
+
+/// One delivery, read.
+#[derive(Clone, Debug)]
+pub struct SignalInput {
+    pub delivery: DeliveryId,
+    pub subject: String,
+    pub stream_seq: u64,
+    pub parsed: Result<Parsed, Rejection>,
+    /// What the on-disk index knows of this signal id.
+    pub earlier: Option<Earlier>,
+}
+
+/// The first answer to a signal id, from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    pub content_hash: Hash,
+    pub answer: AnswerKind,
+    pub order_id: Option<OrderId>,
+}
+
+impl Engine {
+    pub(super) fn signal(&mut self, now: Now, input: SignalInput, out: &mut Vec<Effect>) {
+        if self.halted.is_some() || !self.started {
+            out.push(Effect::GiveBack { delivery: input.delivery });
+            return;
+        }
+        match input.parsed {
+            Ok(Parsed::Hold { ref signal_id }) => {
+                let answer = self.answer(now, signal_id.clone(), AnswerKind::Ignored, Vec::new());
+                out.push(Effect::Answer { answer: Box::new(answer), deliveries: vec![input.delivery] });
+            }
+            Ok(Parsed::Signal { signal, content_hash, warnings }) => {
+                self.warnings += warnings.len() as u64;
+                let known = self.known(&signal.signal_id, input.earlier);
+                match known {
+                    None => self.request(now, input.delivery, *signal, content_hash, out),
+                    Some(known) => {
+                        let id = signal.signal_id.clone();
+                        self.repeat(now, input.delivery, (&input.subject, input.stream_seq), id, content_hash, &known, out);
+                    }
+                }
+            }
+            Err(rejection) => {
+                let known = rejection.signal_id.as_ref().and_then(|id| self.known(id, input.earlier));
+                match (known, &rejection.signal_id) {
+                    (Some(known), Some(id)) if known.content_hash == rejection.content_hash => {
+                        self.duplicate(now, input.delivery, id.clone(), &known, out);
+                    }
+                    _ => self.reject(now, input.delivery, (&input.subject, input.stream_seq), rejection, out),
+                }
+            }
+        }
+    }
+
+    fn known(&self, signal_id: &SignalId, earlier: Option<Earlier>) -> Option<Answered> {
+        if let Some(order_id) = self.asked_signals.get(signal_id) {
+            let asked = self.asked.get(order_id)?;
+            return Some(Answered { content_hash: asked.content_hash, kind: AnswerKind::Ignored, order_id: Some(*order_id) });
+        }
+        self.answered.get(signal_id).cloned().or_else(|| {
+            earlier.map(|earlier| Answered { content_hash: earlier.content_hash, kind: earlier.answer, order_id: earlier.order_id })
+        })
+    }
+
+    /// The same id again: the same content waits for or repeats the first answer, other content is a conflict.
+    #[allow(clippy::too_many_arguments)] // one delivery and what is known of it
+    fn repeat(
+        &mut self,
+        now: Now,
+        delivery: DeliveryId,
+        from: (&str, u64),
+        id: SignalId,
+        content: Hash,
+        known: &Answered,
+        out: &mut Vec<Effect>,
+    ) {
+        if known.content_hash != content {
+            let error = format!("signal_id {id:?} was used before for another content: a new signal needs a new id");
+            let rejection = Rejection { signal_id: Some(id), content_hash: content, reason: None, error };
+            return self.reject(now, delivery, from, rejection, out);
+        }
+        if let Some(order_id) = self.asked_signals.get(&id)
+            && let Some(asked) = self.asked.get_mut(order_id)
+        {
+            asked.deliveries.push(delivery);
+            return;
+        }
+        self.duplicate(now, delivery, id, known, out);
+    }
+
+    fn duplicate(&mut self, now: Now, delivery: DeliveryId, id: SignalId, known: &Answered, out: &mut Vec<Effect>) {
+        let mut answer = self.answer(now, Some(id), AnswerKind::Duplicate, Vec::new());
+        answer.first_answer = Some(known.kind);
+        answer.order_id = known.order_id;
+        // The first answer may be folded and not yet durable: the repeat speaks of it only then.
+        self.after(self.book.seq.max(1), Deferred::Effect(Effect::Answer { answer: Box::new(answer), deliveries: vec![delivery] }));
+        let (seq, hash) = self.durable;
+        self.durable(now, seq, hash, out);
+    }
+
+    fn reject(&mut self, now: Now, delivery: DeliveryId, (subject, stream_seq): (&str, u64), rejection: Rejection, out: &mut Vec<Effect>) {
+        let Rejection { signal_id, content_hash, reason, error } = rejection;
+        let short: String = error.chars().take(512).collect();
+        out.push(Effect::DeadLetter { delivery, signal_id: signal_id.clone(), error: short.clone() });
+        let event = Event::SignalRejected {
+            signal_id: signal_id.clone(),
+            content_hash,
+            reason,
+            error: short.clone().into(),
+            subject: subject.chars().take(128).collect::<String>().into(),
+            stream_seq,
+        };
+        let seq = self.append(now, vec![event], out);
+        if let Some(id) = &signal_id {
+            self.remember(id.clone(), Answered { content_hash, kind: AnswerKind::Rejected, order_id: None });
+        }
+        let failure = |reason| Failure { reason, observed: short.clone().into(), limit: "see schemas/v1/signal.json".into() };
+        let mut answer = self.answer(now, signal_id, AnswerKind::Rejected, reason.into_iter().map(failure).collect());
+        answer.answer_id = sha256(&[&answer.answer_id.0, &content_hash.0]);
+        answer.error = Some(short);
+        self.after(seq, Deferred::Effect(Effect::Answer { answer: Box::new(answer), deliveries: vec![delivery] }));
+    }
+
+    pub(super) fn answer(&self, now: Now, signal_id: Option<SignalId>, kind: AnswerKind, reasons: Vec<Failure>) -> Answer {
+        let id = signal_id.as_ref().map_or("", |id| id.as_str());
+        let answer_id = sha256(&[
+            b"arbees answer",
+            self.settings.account.as_str().as_bytes(),
+            self.settings.mode.as_str().as_bytes(),
+            id.as_bytes(),
+            kind.as_str().as_bytes(),
+        ]);
+        Answer { answer_id, signal_id, answer: kind, reasons, error: None, order_id: None, first_answer: None, answered_at: now.wall }
+    }
+
+    fn request(&mut self, now: Now, delivery: DeliveryId, signal: Signal, content_hash: Hash, out: &mut Vec<Effect>) {
+        let request = self.build(signal, 0);
+        self.ask(now, request, content_hash, vec![delivery], out);
+    }
+
+    /// Puts the request to risk and waits.
+    pub(super) fn ask(&mut self, now: Now, request: OrderRequest, content_hash: Hash, deliveries: Vec<DeliveryId>, out: &mut Vec<Effect>) {
+        self.asks += 1;
+        let (order_id, signal_id) = (request.order_id, request.signal.signal_id.clone());
+        let at = Coordinates {
+            log_id: self.settings.log_id,
+            mode: self.settings.mode,
+            epoch: self.epoch,
+            seq: self.durable.0,
+            hash: self.durable.1,
+        };
+        let question = RiskRequest { at, ask: self.asks, asked_at: now.wall, request };
+        let bytes = question.encode();
+        let timeout_ms = self.settings.risk_timeout_ms;
+        self.set_timer(now.mono.plus_ms(timeout_ms), Timer::VerdictDue(order_id));
+        out.push(Effect::AskRisk { order_id, bytes: bytes.clone(), timeout_ms });
+        let asked = Asked { bytes, request: question.request, content_hash, asked_at: now.mono, deliveries };
+        if !asked.deliveries.is_empty() {
+            self.asked_signals.insert(signal_id, order_id);
+        }
+        self.asked.insert(order_id, asked);
+    }
+
+    /// Orders that risk is being asked about: they count as sent when the next one is sized.
+    pub(super) fn asked_orders(&self) -> Vec<&Order> {
+        self.asked.values().filter_map(|asked| asked.request.order.as_ref()).collect()
+    }
+
+    /// The request, as complete as the signal.
+    pub(super) fn build(&self, signal: Signal, revision: u32) -> OrderRequest {
+        let order_id = OrderId::of(&self.settings.account, self.settings.mode, &signal.signal_id, 0, revision);
+        let mut missing = missing_parts(&signal);
+        let instrument = instrument(&signal);
+        let market = instrument.as_ref().and_then(|instrument| self.book.markets.get(&instrument.book_key()));
+        let fee = market.map_or_else(|| fees::assumed_rate(signal.venue, signal.kind.as_deref()), |market| market.fee);
+        let limit = limit(&signal, instrument.as_ref(), market.map(|market| &market.grid));
+        let mut order = match (&instrument, limit) {
+            (Some(instrument), Some(limit)) => Some(draft(&signal, order_id, revision, instrument.clone(), limit, fee)),
+            _ => None,
+        };
+        let quantity = match (limit, &mut order) {
+            (None, _) => None,
+            (Some(limit), None) => sizing::explicit(&signal, limit, fee),
+            (Some(_), Some(order)) => {
+                let others = self.asked_orders();
+                let quantity = Sizing { book: &self.book, signal: &signal, others: &others }.quantity(order);
+                order.quantity = quantity.unwrap_or_default();
+                quantity
+            }
+        };
+        if signal.intent != Intent::Open && order.as_ref().is_some_and(|order| order.quantity.is_zero()) {
+            missing.push(failure(Reason::NothingToClose, "0", "contracts held and not yet being closed"));
+        }
+        let complete = missing.is_empty() && quantity.is_some();
+        // Risk judges a draft as far as it goes; only a complete one can be approved.
+        let order = order
+            .filter(|_| complete || signal.intent == Intent::Open && instrument.is_some() && quantity.is_some() && signal.side.is_some());
+        OrderRequest { order_id, signal, instrument, limit, quantity, order, missing }
+    }
+}
+
+fn failure(reason: Reason, observed: &str, limit: &str) -> Failure {
+    Failure { reason, observed: observed.into(), limit: limit.into() }
+}
+
+fn missing_parts(signal: &Signal) -> Vec<Failure> {
+    let mut missing = Vec::new();
+    if signal.pair {
+        missing.push(failure(Reason::PairsNotSupported, "a trade of two legs", "one leg; neither is sent alone"));
+    }
+    match (signal.venue, &signal.token_id, &signal.market_id) {
+        (Venue::Polymarket, None, Some(_)) => {
+            missing.push(failure(Reason::NoInstrument, "a condition id without token_id", "token_id: a token is never guessed"));
+        }
+        (Venue::Kalshi | Venue::Paper, _, None) | (_, None, None) => {
+            missing.push(failure(Reason::NoInstrument, "nothing", "market_id or token_id"))
+        }
+        _ => {}
+    }
+    if signal.side.is_none() {
+        missing.push(failure(Reason::NoSide, "nothing", "side or direction"));
+    }
+    if signal.ambiguous_price {
+        missing.push(failure(Reason::AmbiguousPrice, "max_price for the no side", "limit_price, or price_terms beside max_price"));
+    } else if signal.limit_price.is_none() {
+        let names = if signal.intent == Intent::Open { "limit_price, buy_price or max_price" } else { "min_price or limit_price" };
+        missing.push(failure(Reason::NoPrice, "nothing", names));
+    }
+    missing
+}
+
+fn instrument(signal: &Signal) -> Option<Instrument> {
+    let outcome = signal.side?;
+    let (market, token) = match signal.venue {
+        Venue::Polymarket => {
+            let token = signal.token_id.clone()?;
+            let by_token = || MarketId::new(token.as_str()).expect("Invariant: a token id is a valid market id");
+            (signal.market_id.clone().unwrap_or_else(by_token), Some(token))
+        }
+        Venue::Kalshi | Venue::Paper => (signal.market_id.clone()?, None),
+    };
+    Some(Instrument { venue: signal.venue, market, token, outcome })
+}
+
+/// On the grid, moved to the passive side: a buy down, a sell up.
+fn limit(signal: &Signal, instrument: Option<&Instrument>, grid: Option<&PriceGrid>) -> Option<Price> {
+    let price = signal.limit_price.filter(|_| !signal.ambiguous_price)?;
+    let cents = PriceGrid::cents();
+    let grid = grid.unwrap_or(&cents);
+    let down = signal.intent == Intent::Open;
+    let flipped = instrument.is_some_and(|instrument| instrument.book_outcome() != instrument.outcome);
+    // On the book of the other outcome the grid lies the other way round.
+    let snapped = match (down, flipped) {
+        (true, false) => grid.snap(price, Rounding::Down),
+        (false, false) => grid.snap(price, Rounding::Up),
+        (true, true) => grid.snap(price.complement(), Rounding::Up).complement(),
+        (false, true) => grid.snap(price.complement(), Rounding::Down).complement(),
+    };
+    Some(snapped)
+}
+
+fn draft(signal: &Signal, order_id: OrderId, revision: u32, instrument: Instrument, limit: Price, fee: FeeRate) -> Order {
+    let (action, tif) = match signal.intent {
+        Intent::Open => (Action::Buy, signal.tif.unwrap_or(TimeInForce::Gtd)),
+        // A close never rests: what isn't filled at once is asked for again (design §2.4).
+        Intent::Close | Intent::Reduce => (Action::Sell, TimeInForce::Ioc),
+    };
+    let rests_until = if tif == TimeInForce::Gtc { signal.created_at.plus_ms(GTC_LIFE_MS) } else { signal.expires_at };
+    Order {
+        order_id,
+        signal_id: signal.signal_id.clone(),
+        revision,
+        groups: groups(signal, &instrument),
+        instrument,
+        action,
+        quantity: Default::default(),
+        limit,
+        tif,
+        expires_at: signal.expires_at,
+        venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS),
+        fee,
+    }
+}
+
+fn groups(signal: &Signal, instrument: &Instrument) -> Groups {
+    let ticker = (signal.venue != Venue::Polymarket).then(|| instrument.market.as_str());
+    let subject = teams::contest_subject(signal.sport.as_deref(), signal.team.as_deref(), ticker);
+    let stance = Stance {
+        contest: subject.is_some(),
+        subject: subject.unwrap_or_else(|| instrument.market.to_string()).into(),
+        wins: instrument.outcome == Outcome::Yes,
+    };
+    let game = signal.game_id.clone().unwrap_or_else(|| event_of(instrument));
+    Groups { game, sport: signal.sport.clone().unwrap_or_else(|| "other".into()), stance }
+}
+
+/// The event of a Kalshi ticker is the ticker without its last segment.
+fn event_of(instrument: &Instrument) -> GameId {
+    let market = instrument.market.as_str();
+    let event = match instrument.venue {
+        Venue::Polymarket => market,
+        Venue::Kalshi | Venue::Paper => market.rsplit_once('-').map_or(market, |(event, _)| event),
+    };
+    GameId::new(event).or_else(|_| GameId::new(market)).expect("Invariant: a market id is a valid game id")
+}

@@ -1,0 +1,145 @@
+//! Unknown outcomes: asked about until there is evidence, resent only where that can't double (design §3.2-3.4).
+
+use super::cancel::backoff_ms;
+use super::{Deferred, Effect, Engine, Timer};
+use crate::domain::event::{Event, NotPlaced, Scope};
+use crate::domain::ids::OrderId;
+use crate::domain::order::{Action, OrderState};
+use crate::domain::report::{LookUp, VenueState};
+use crate::domain::time::{Now, Time};
+use crate::domain::verdict::Reason;
+use crate::projections::OrderRecord;
+
+const LOOK_UP_MS: i64 = 100;
+const LOOK_UP_MAX_MS: i64 = 5_000;
+/// What clocks and delivery may add to the moment after which an order can't appear any more.
+const PROOF_MARGIN_MS: i64 = 2_000;
+/// An id older than this is only looked up, never sent again.
+const RESEND_WITHIN_MS: i64 = 600_000;
+/// A resend has this long from its look-up to the socket.
+const RESEND_LIVES_MS: i64 = 1_000;
+/// Attempts in all: more would only hammer a venue in trouble.
+const ATTEMPTS_MAX: u32 = 5;
+
+impl Engine {
+    pub(super) fn look_up(&mut self, order_id: OrderId, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        // An order whose fills are still to come is asked about until they have.
+        if record.is_done() || record.state == OrderState::Submitting {
+            return;
+        }
+        let order = record.order.clone();
+        let work = self.work(&order_id);
+        if !work.looking && !work.sending {
+            work.looking = true;
+            out.push(Effect::LookUp { order: Box::new(order) });
+        }
+    }
+
+    fn look_again(&mut self, now: Now, order_id: OrderId) {
+        let work = self.work(&order_id);
+        let wait_ms = backoff_ms(LOOK_UP_MS, LOOK_UP_MAX_MS, work.look_ups);
+        work.look_ups += 1;
+        self.set_timer(now.mono.plus_ms(wait_ms), Timer::LookUp(order_id));
+    }
+
+    pub(super) fn looked_up(&mut self, now: Now, order_id: OrderId, begun_at: Time, found: LookUp, out: &mut Vec<Effect>) {
+        if self.halted.is_some() {
+            return;
+        }
+        self.work(&order_id).looking = false;
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        if record.is_done() {
+            return self.tidy(&order_id);
+        }
+        match found {
+            LookUp::Incomplete { .. } => self.look_again(now, order_id),
+            LookUp::Found { matches: false, venue_order_id, .. } => {
+                let key = record.order.instrument.book_key();
+                let observed = format!("order {venue_order_id} carries our id of {order_id} but not its terms");
+                self.look_again(now, order_id);
+                self.trip(
+                    now,
+                    Scope::Market(key),
+                    Reason::UnknownOrders,
+                    observed,
+                    "ticker, side, price and count as sent".to_owned(),
+                    out,
+                );
+            }
+            LookUp::Found { venue_order_id, state, filled, matches: true } => {
+                if record.venue_order_id.is_none() {
+                    self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at: None }], out);
+                }
+                match state {
+                    VenueState::Resting => {
+                        self.after_ack(now, order_id, out);
+                        self.retry_wanted_cancel(order_id, out);
+                    }
+                    VenueState::Executed => self.look_again(now, order_id),
+                    VenueState::Canceled | VenueState::Expired => {
+                        self.venue_ended(now, order_id, state, filled, "found ended at the venue".to_owned(), out);
+                        if self.book.orders.get(&order_id).is_some_and(|record| !record.is_done()) {
+                            self.look_again(now, order_id);
+                        }
+                    }
+                }
+            }
+            LookUp::Absent { read_through, nothing_in_flight } => {
+                self.absent(now, order_id, begun_at, read_through, nothing_in_flight, out)
+            }
+        }
+    }
+
+    /// A cancel that was answered "not working" by a venue that still shows the order resting.
+    fn retry_wanted_cancel(&mut self, order_id: OrderId, out: &mut Vec<Effect>) {
+        if self.book.orders.get(&order_id).is_some_and(|record| record.cancel_requested_at.is_some()) {
+            self.send_cancel(&order_id, out);
+        }
+    }
+
+    fn absent(&mut self, now: Now, order_id: OrderId, begun_at: Time, read_through: Time, nothing_in_flight: bool, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        // Once acknowledged it can't vanish: reads lag. Its end comes as an end.
+        if record.state != OrderState::Unknown {
+            return self.look_again(now, order_id);
+        }
+        if nothing_in_flight || read_through > self.proof_time(record) {
+            self.append(now, vec![Event::OrderNotPlaced { order_id, cause: NotPlaced::Absent { read_through } }], out);
+            return self.ended(now, &order_id, out);
+        }
+        if self.may_resend(now, record, begun_at) {
+            let attempt = record.attempts + 1;
+            let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt }], out);
+            self.work(&order_id).look_ups = 0;
+            self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
+            return;
+        }
+        self.look_again(now, order_id);
+    }
+
+    /// Complete reads past this moment prove absence.
+    fn proof_time(&self, record: &OrderRecord) -> Time {
+        if record.order.tif.rests() {
+            return record.order.venue_expires_at.plus_ms(PROOF_MARGIN_MS);
+        }
+        let last_sent_at = record.last_sent_at.unwrap_or(record.requested_at);
+        last_sent_at.plus_ms(self.settings.submit_stale_after_ms + PROOF_MARGIN_MS)
+    }
+
+    /// Only a resting order, only while its signal lives, only after a look-up begun after the last attempt.
+    fn may_resend(&self, now: Now, record: &OrderRecord, begun_at: Time) -> bool {
+        let order = &record.order;
+        let opens = order.action == Action::Buy;
+        let stopped = opens && (self.killed || !self.book.breakers.covering(order).is_empty());
+        let looked_after = record.last_sent_at.is_some_and(|sent| begun_at > sent);
+        let young = record.first_sent_at.is_some_and(|first| now.wall.ms_since(first) < RESEND_WITHIN_MS);
+        order.tif.rests()
+            && record.attempts < ATTEMPTS_MAX
+            && record.cancel_requested_at.is_none()
+            && looked_after
+            && young
+            && !stopped
+            && now.wall < order.expires_at
+    }
+}

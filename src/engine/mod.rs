@@ -1,0 +1,419 @@
+//! The mind: every decision about an order's life, as `step(now, input) -> effects`.
+//!
+//! Pure. State that matters is the fold of the log; the rest is what is in the air (questions, sends, timers) and
+//! is lost with the process without harm. An event is folded when it is decided, and whatever touches the world
+//! because of it waits until the log says that it is durable.
+
+/// Cancels: expiry, kill, operator.
+mod cancel;
+/// Closes and their remainders.
+mod close;
+/// What venues report.
+mod fills;
+/// From a signal to a request.
+mod intake;
+/// Unknown outcomes, closed by evidence only.
+mod lookup;
+/// Marks of held markets.
+mod marks;
+/// Kill, breakers, settlements: what operators and risk ask for.
+mod operator;
+/// Start, day, end.
+mod session;
+/// How many contracts.
+mod sizing;
+/// Sends and their three answers.
+mod submit;
+/// What risk said.
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use intake::{Earlier, SignalInput};
+pub use operator::Command;
+pub use session::{Settings, Start};
+
+use crate::domain::answer::{Answer, AnswerKind};
+use crate::domain::event::{Event, Recorded, Scope};
+use crate::domain::ids::{Hash, OrderId, SignalId};
+use crate::domain::market::{BookKey, Quote};
+use crate::domain::money::Quantity;
+use crate::domain::order::Order;
+use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews};
+use crate::domain::time::{Mono, Now, Time};
+use crate::domain::verdict::{ApprovedOrder, OrderRequest, Reason, SignedVerdict};
+use crate::projections::Projections;
+
+/// One delivery of the bus, to be acknowledged.
+pub type DeliveryId = u64;
+/// One operator's question, to be answered.
+pub type Ticket = u64;
+
+/// Answers of the last signals, until the on-disk index is sure to hold them.
+const ANSWERED_MAX: usize = 8_192;
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    Start(Box<Start>),
+    Signal(Box<SignalInput>),
+    /// All records up to `seq` are on disk.
+    Durable {
+        seq: u64,
+        hash: Hash,
+    },
+    /// The log can't be written any more.
+    LogFailed {
+        why: String,
+    },
+    /// Risk's answer to a question, or `None` when there is none to be had.
+    Verdict {
+        order_id: OrderId,
+        signed: Option<SignedVerdict>,
+    },
+    Submitted {
+        order_id: OrderId,
+        attempt: u32,
+        outcome: SubmitOutcome,
+    },
+    CancelAnswered {
+        order_id: OrderId,
+        outcome: CancelOutcome,
+    },
+    LookedUp {
+        order_id: OrderId,
+        begun_at: Time,
+        found: LookUp,
+    },
+    Venue(Box<VenueNews>),
+    Operator {
+        ticket: Ticket,
+        by: String,
+        command: Command,
+    },
+    /// Risk asks for a breaker.
+    TripAsked {
+        scope: Scope,
+        reason: Reason,
+        observed: String,
+        limit: String,
+    },
+    Tick,
+    Stop,
+}
+
+/// A book as the signal saw it, in YES terms: for the paper exchange when it knows no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalQuote {
+    pub quote: Quote,
+    pub liquidity: Option<Quantity>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Append(Vec<Recorded>),
+    AskRisk {
+        order_id: OrderId,
+        bytes: Vec<u8>,
+        timeout_ms: i64,
+    },
+    /// Publish the answer, then acknowledge these deliveries.
+    Answer {
+        answer: Box<Answer>,
+        deliveries: Vec<DeliveryId>,
+    },
+    /// Keep the raw message of this delivery, with the reason.
+    DeadLetter {
+        delivery: DeliveryId,
+        signal_id: Option<SignalId>,
+        error: String,
+    },
+    /// Give the delivery back: it can't be answered now.
+    GiveBack {
+        delivery: DeliveryId,
+    },
+    Submit {
+        order: Box<ApprovedOrder>,
+        attempt: u32,
+        quote: Option<SignalQuote>,
+    },
+    Cancel {
+        order: Box<Order>,
+    },
+    LookUp {
+        order: Box<Order>,
+    },
+    OperatorAnswer {
+        ticket: Ticket,
+        result: Result<String, String>,
+    },
+    /// Orders that the (in-process) exchange has to take over after a restart.
+    Restore {
+        order: Box<Order>,
+        filled: Quantity,
+    },
+    /// The market has ended at this venue.
+    MarketEnded {
+        venue: crate::domain::market::Venue,
+        market: crate::domain::ids::MarketId,
+    },
+    Halt {
+        why: String,
+    },
+}
+
+/// A question to risk that is still open.
+#[derive(Clone, Debug)]
+struct Asked {
+    bytes: Vec<u8>,
+    request: OrderRequest,
+    content_hash: Hash,
+    asked_at: Mono,
+    /// Every delivery of the signal that came meanwhile; the first is the one that is answered in full.
+    deliveries: Vec<DeliveryId>,
+}
+
+/// What waits for the log.
+#[derive(Clone, Debug)]
+enum Deferred {
+    Send { order_id: OrderId, attempt: u32, until: Mono },
+    Cancel { order_id: OrderId },
+    Effect(Effect),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    VerdictDue(OrderId),
+    LookUp(OrderId),
+    RetryCancel(OrderId),
+    CloseRemainder(SignalId),
+    Heartbeat,
+}
+
+/// What is in the air for one live order.
+#[derive(Clone, Debug, Default)]
+struct Work {
+    sending: bool,
+    looking: bool,
+    canceling: bool,
+    look_ups: u32,
+    cancels: u32,
+    quote: Option<SignalQuote>,
+}
+
+/// A recent answer, for repeats that come before the on-disk index knows it.
+#[derive(Clone, Debug)]
+struct Answered {
+    content_hash: Hash,
+    kind: AnswerKind,
+    order_id: Option<OrderId>,
+}
+
+pub struct Engine {
+    settings: Settings,
+    book: Projections,
+    epoch: u64,
+    durable: (u64, Hash),
+    started: bool,
+    halted: Option<String>,
+    /// Effective before it is durable.
+    killed: bool,
+    asks: u64,
+    /// Some answer was given up on: risk has to hear of it.
+    gave_up: bool,
+    asked: BTreeMap<OrderId, Asked>,
+    asked_signals: BTreeMap<SignalId, OrderId>,
+    answered: BTreeMap<SignalId, Answered>,
+    answered_order: VecDeque<SignalId>,
+    deferred: VecDeque<(u64, Deferred)>,
+    work: BTreeMap<OrderId, Work>,
+    closes: BTreeMap<SignalId, close::Remainder>,
+    timers: BTreeSet<(Mono, Timer)>,
+    /// Signals' ends, by wall clock.
+    expiries: BTreeSet<(Time, OrderId)>,
+    quotes: BTreeMap<BookKey, (Quote, Time)>,
+    warnings: u64,
+}
+
+impl Engine {
+    /// `book`: the fold of the log so far.
+    pub fn new(settings: Settings, book: Projections) -> Self {
+        Self {
+            settings,
+            killed: book.breakers.kill.is_some(),
+            epoch: book.epoch,
+            durable: (book.seq, Hash::ZERO),
+            book,
+            started: false,
+            halted: None,
+            asks: 0,
+            gave_up: false,
+            asked: BTreeMap::new(),
+            asked_signals: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            answered_order: VecDeque::new(),
+            deferred: VecDeque::new(),
+            work: BTreeMap::new(),
+            closes: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            expiries: BTreeSet::new(),
+            quotes: BTreeMap::new(),
+            warnings: 0,
+        }
+    }
+
+    pub fn book(&self) -> &Projections {
+        &self.book
+    }
+
+    pub fn is_killed(&self) -> bool {
+        self.killed
+    }
+
+    pub fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// Signals whose verdict is awaited.
+    pub fn questions_open(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Parser warnings since the start: naive times, unknown fields, missing `created_at`.
+    pub fn warnings(&self) -> u64 {
+        self.warnings
+    }
+
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut out = Vec::new();
+        match input {
+            Input::Start(start) => self.start(now, *start, &mut out),
+            Input::Signal(signal) => self.signal(now, *signal, &mut out),
+            Input::Durable { seq, hash } => self.durable(now, seq, hash, &mut out),
+            Input::LogFailed { why } => self.log_failed(why, &mut out),
+            Input::Verdict { order_id, signed } => self.verdict(now, order_id, signed, &mut out),
+            Input::Submitted { order_id, attempt, outcome } => self.submitted(now, order_id, attempt, outcome, &mut out),
+            Input::CancelAnswered { order_id, outcome } => self.cancel_answered(now, order_id, outcome, &mut out),
+            Input::LookedUp { order_id, begun_at, found } => self.looked_up(now, order_id, begun_at, found, &mut out),
+            Input::Venue(news) => self.venue_news(now, *news, &mut out),
+            Input::Operator { ticket, by, command } => self.operator(now, ticket, by, command, &mut out),
+            Input::TripAsked { scope, reason, observed, limit } => self.trip(now, scope, reason, observed, limit, &mut out),
+            Input::Tick => {}
+            Input::Stop => self.stop(now, &mut out),
+        }
+        self.run_timers(now, &mut out);
+        out
+    }
+
+    /// Milliseconds until `step` wants a `Tick`, if nothing else comes.
+    pub fn next_wake_ms(&self, now: Now) -> Option<i64> {
+        let ceil_ms = |nanos: i64| (nanos.max(0) + 999_999) / 1_000_000;
+        let timer = self.timers.first().map(|(due, _)| ceil_ms(due.0.saturating_sub(now.mono.0)));
+        let expiry = self.expiries.first().map(|(due, _)| ceil_ms(due.nanos().saturating_sub(now.wall.nanos())));
+        timer.into_iter().chain(expiry).min()
+    }
+
+    fn run_timers(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.started || self.halted.is_some() {
+            return;
+        }
+        self.turn_day(now, out);
+        while let Some((due, _)) = self.timers.first()
+            && *due <= now.mono
+        {
+            let Some((_, timer)) = self.timers.pop_first() else { break };
+            match timer {
+                Timer::VerdictDue(order_id) => self.verdict(now, order_id, None, out),
+                Timer::LookUp(order_id) => self.look_up(order_id, out),
+                Timer::RetryCancel(order_id) => self.send_cancel(&order_id, out),
+                Timer::CloseRemainder(signal_id) => self.close_remainder(now, &signal_id, out),
+                Timer::Heartbeat => self.heartbeat(now, out),
+            }
+        }
+        while let Some((due, order_id)) = self.expiries.first().copied()
+            && due <= now.wall
+        {
+            self.expiries.remove(&(due, order_id));
+            self.expired(now, order_id, out);
+        }
+    }
+
+    fn set_timer(&mut self, at: Mono, timer: Timer) {
+        self.timers.insert((at, timer));
+    }
+
+    /// Decides events: folds them now, and hands them to the log as one batch. Returns the last one's sequence.
+    fn append(&mut self, now: Now, events: Vec<Event>, out: &mut Vec<Effect>) -> u64 {
+        assert!(self.halted.is_none(), "Invariant: a halted engine appends nothing");
+        let mut causation_seq = 0;
+        let mut batch = Vec::with_capacity(events.len());
+        for event in events {
+            let seq = self.book.seq + 1;
+            let recorded = Recorded { seq, epoch: self.epoch, recorded_at: now.wall, correlation: event.order_id(), causation_seq, event };
+            self.book.fold(&recorded).expect("Invariant: the engine folds what it decides");
+            causation_seq = seq;
+            batch.push(recorded);
+        }
+        out.push(Effect::Append(batch));
+        self.book.seq
+    }
+
+    fn after(&mut self, seq: u64, deferred: Deferred) {
+        self.deferred.push_back((seq, deferred));
+    }
+
+    fn durable(&mut self, now: Now, seq: u64, hash: Hash, out: &mut Vec<Effect>) {
+        self.durable = (seq, hash);
+        while self.deferred.front().is_some_and(|(due, _)| *due <= seq) {
+            let Some((_, deferred)) = self.deferred.pop_front() else { break };
+            match deferred {
+                Deferred::Send { order_id, attempt, until } => self.send(now, order_id, attempt, until, out),
+                Deferred::Cancel { order_id } => self.send_cancel(&order_id, out),
+                Deferred::Effect(effect) => out.push(effect),
+            }
+        }
+    }
+
+    /// Nothing is promised any more: what waited for the log never happens; cancels are still attempted.
+    fn log_failed(&mut self, why: String, out: &mut Vec<Effect>) {
+        if self.halted.is_some() {
+            return;
+        }
+        self.deferred.clear();
+        self.timers.clear();
+        self.expiries.clear();
+        let asked = std::mem::take(&mut self.asked);
+        self.asked_signals.clear();
+        for delivery in asked.into_values().flat_map(|asked| asked.deliveries) {
+            out.push(Effect::GiveBack { delivery });
+        }
+        let live: Vec<Order> =
+            self.book.orders.live().filter(|record| record.order.tif.rests()).map(|record| record.order.clone()).collect();
+        out.extend(live.into_iter().map(|order| Effect::Cancel { order: Box::new(order) }));
+        out.push(Effect::Halt { why: why.clone() });
+        self.halted = Some(why);
+    }
+
+    fn remember(&mut self, signal_id: SignalId, answered: Answered) {
+        if self.answered.contains_key(&signal_id) {
+            return;
+        }
+        if self.answered_order.len() == ANSWERED_MAX
+            && let Some(oldest) = self.answered_order.pop_front()
+        {
+            self.answered.remove(&oldest);
+        }
+        self.answered_order.push_back(signal_id.clone());
+        self.answered.insert(signal_id, answered);
+    }
+
+    fn work(&mut self, order_id: &OrderId) -> &mut Work {
+        self.work.entry(*order_id).or_default()
+    }
+
+    /// Forgets what is in the air for an order of which nothing more can come.
+    fn tidy(&mut self, order_id: &OrderId) {
+        if self.book.orders.get(order_id).is_none_or(|record| record.is_done()) {
+            self.work.remove(order_id);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Start, day, end: what a session finds and what it leaves.
+
+use super::{Command, Effect, Engine, Timer};
+use crate::domain::event::{Event, NotPlaced};
+use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
+use crate::domain::limits::Limits;
+use crate::domain::money::Usd;
+use crate::domain::order::OrderState;
+use crate::domain::time::Now;
+use crate::domain::verdict::{Failure, Reason};
+
+/// What the engine is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub account: Instance,
+    pub mode: Mode,
+    pub log_id: LogId,
+    /// Ed25519 key of the risk consumer whose verdicts count.
+    pub risk_public_key: Vec<u8>,
+    pub risk_timeout_ms: i64,
+    /// How long a venue may still accept a signed request that was delayed.
+    pub submit_stale_after_ms: i64,
+}
+
+/// The beginning of a session.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub version: String,
+    pub config_hash: Hash,
+    pub limits: Limits,
+    /// Booked when the log is empty.
+    pub opening_cash: Usd,
+    /// Hash of the last record in the log.
+    pub head_hash: Hash,
+}
+
+impl Engine {
+    pub(super) fn start(&mut self, now: Now, start: Start, out: &mut Vec<Effect>) {
+        assert!(!self.started, "Invariant: a session starts once");
+        let empty = self.book.seq == 0;
+        self.durable = (self.book.seq, start.head_hash);
+        self.epoch = self.book.epoch + 1;
+        self.started = true;
+        let instance = self.settings.account.as_str().into();
+        let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
+        if empty {
+            events.push(Event::OpeningBalance { cash: start.opening_cash });
+        }
+        if self.book.limits.as_ref() != Some(&start.limits) {
+            events.push(Event::LimitsLoaded { limits: Box::new(start.limits) });
+        }
+        self.append(now, events, out);
+        self.turn_day(now, out);
+        self.take_over(now, out);
+        if self.killed {
+            self.cancel_opens(now, crate::domain::event::CancelCause::Killed, |_| true, out);
+        }
+    }
+
+    /// Orders of earlier sessions: what was never sent is closed, what may have been is looked up.
+    fn take_over(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let all: Vec<(OrderId, OrderState, bool)> =
+            self.book.orders.iter().filter(|r| !r.is_done()).map(|r| (r.order.order_id, r.state, r.approved_by.is_some())).collect();
+        for (order_id, state, approved) in all {
+            let Some(record) = self.book.orders.get(&order_id) else { continue };
+            let (order, filled, attempt) = (record.order.clone(), record.filled, record.attempts);
+            match state {
+                OrderState::Requested if approved => {
+                    let cause = NotPlaced::Withheld("the process ended before the send was on record".into());
+                    self.append(now, vec![Event::OrderNotPlaced { order_id, cause }], out);
+                }
+                OrderState::Requested => {
+                    let failure = Failure {
+                        reason: Reason::RiskSilent,
+                        observed: "the process ended before a verdict".into(),
+                        limit: "a verdict".into(),
+                    };
+                    let event = Event::OrderVetoed {
+                        order_id,
+                        failures: vec![failure],
+                        verdict: Default::default(),
+                        signature: Default::default(),
+                    };
+                    self.append(now, vec![event], out);
+                }
+                OrderState::Submitting => {
+                    let why = "the process ended before the venue's answer was on record".into();
+                    self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why }], out);
+                    self.expiries.insert((order.expires_at, order_id));
+                    self.set_timer(now.mono, Timer::LookUp(order_id));
+                }
+                OrderState::Working => {
+                    out.push(Effect::Restore { order: Box::new(order.clone()), filled });
+                    self.expiries.insert((order.expires_at, order_id));
+                    self.set_timer(now.mono, Timer::LookUp(order_id));
+                }
+                _ => {
+                    self.expiries.insert((order.expires_at, order_id));
+                    self.set_timer(now.mono, Timer::LookUp(order_id));
+                }
+            }
+        }
+    }
+
+    /// Begins the trading day once it has begun.
+    pub(super) fn turn_day(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let offset_minutes = self.book.limits.as_ref().map_or(0, |limits| limits.day_offset_minutes);
+        let day = now.wall.day(offset_minutes);
+        // A clock that steps back doesn't bring yesterday back.
+        if self.book.cash.day.is_none_or(|known| day > known) {
+            let equity = self.book.cash.equity();
+            self.append(now, vec![Event::TradingDayStarted { day, equity }], out);
+        }
+    }
+
+    /// Tells risk which questions are still open, after some were given up.
+    pub(super) fn heartbeat(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.gave_up {
+            return;
+        }
+        self.gave_up = false;
+        let open_requests = self.asked.keys().copied().collect();
+        self.append(now, vec![Event::Heartbeat { asked_through: self.asks, open_requests }], out);
+    }
+
+    pub(super) fn stop(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.halted.is_some() || !self.started {
+            return;
+        }
+        for delivery in std::mem::take(&mut self.asked).into_values().flat_map(|asked| asked.deliveries) {
+            out.push(Effect::GiveBack { delivery });
+        }
+        self.asked_signals.clear();
+        self.append(now, vec![Event::SessionEnded { clean: true }], out);
+    }
+
+    /// A kill that was set by a file or a message needs no ticket.
+    pub fn kill_command(reason: &str) -> Command {
+        Command::Kill { reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,214 @@
+//! What risk said, checked against what was asked; then one batch for the log.
+
+use serde_bytes::ByteBuf;
+
+use super::{Answered, Asked, Deferred, Effect, Engine, SignalQuote, Timer};
+use crate::domain::answer::AnswerKind;
+use crate::domain::event::Event;
+use crate::domain::ids::OrderId;
+use crate::domain::market::{Market, MarketSource, MarketStatus, PriceGrid};
+use crate::domain::money::Quantity;
+use crate::domain::order::{Action, Order};
+use crate::domain::time::{Mono, Now};
+use crate::domain::verdict::{Approver, Check, Failure, Reason, SignedVerdict, Verdict, request_hash};
+use crate::projections::reduce_checks;
+
+/// How long the engine grants itself when the reduce rule is the grantor.
+const REDUCE_RULE_LIVES_MS: i64 = 1_000;
+/// Wait this long after giving up on an answer before risk is told.
+const HEARTBEAT_AFTER_MS: i64 = 100;
+
+/// A verdict that counts, or why there is none.
+enum Said {
+    Approved(Box<Verdict>),
+    Vetoed(Vec<Failure>),
+    Silent(Failure),
+}
+
+impl Engine {
+    pub(super) fn verdict(&mut self, now: Now, order_id: OrderId, signed: Option<SignedVerdict>, out: &mut Vec<Effect>) {
+        if self.halted.is_some() {
+            return;
+        }
+        let Some(asked) = self.asked.remove(&order_id) else { return };
+        if !asked.deliveries.is_empty() {
+            self.asked_signals.remove(&asked.request.signal.signal_id);
+        }
+        self.timers.remove(&(asked.asked_at.plus_ms(self.settings.risk_timeout_ms), Timer::VerdictDue(order_id)));
+        let said = self.heard(now, &asked, signed.as_ref());
+        let closes = asked.request.order.as_ref().is_some_and(|order| order.action == Action::Sell) && asked.request.missing.is_empty();
+        match said {
+            Said::Approved(verdict) => {
+                let until = asked.asked_at.plus_ms(i64::from(verdict.lives_ms));
+                let objections = self.objections(now, &asked);
+                let signed = signed.unwrap_or(SignedVerdict { verdict: ByteBuf::new(), signature: ByteBuf::new() });
+                if objections.is_empty() {
+                    self.approve(now, asked, Approver::Risk, signed, verdict.risk_epoch, until, out);
+                } else {
+                    self.veto(now, asked, objections, Some(signed), out);
+                }
+            }
+            Said::Vetoed(failures) if closes && only_silence(&failures) => self.by_reduce_rule(now, asked, failures, out),
+            Said::Vetoed(failures) => self.veto(now, asked, failures, signed, out),
+            Said::Silent(failure) => {
+                self.gave_up = true;
+                self.set_timer(now.mono.plus_ms(HEARTBEAT_AFTER_MS), Timer::Heartbeat);
+                if closes {
+                    self.by_reduce_rule(now, asked, vec![failure], out);
+                } else {
+                    let mut failures: Vec<Failure> = asked.request.missing.clone();
+                    failures.push(failure);
+                    self.veto(now, asked, failures, None, out);
+                }
+            }
+        }
+    }
+
+    fn heard(&self, now: Now, asked: &Asked, signed: Option<&SignedVerdict>) -> Said {
+        let silent = |observed: String| {
+            Said::Silent(Failure {
+                reason: Reason::RiskSilent,
+                observed: observed.into(),
+                limit: format!("a valid verdict within {} ms", self.settings.risk_timeout_ms).into(),
+            })
+        };
+        let Some(signed) = signed else { return silent(format!("no verdict after {} ms", (now.mono.0 - asked.asked_at.0) / 1_000_000)) };
+        let verdict = match signed.verify(&self.settings.risk_public_key) {
+            Ok(verdict) => verdict,
+            Err(error) => return silent(error.to_string()),
+        };
+        if verdict.request_hash != request_hash(&asked.bytes) || verdict.order_id != asked.request.order_id {
+            return silent("a verdict for another request".to_owned());
+        }
+        if verdict.at.epoch != self.epoch || verdict.at.log_id != self.settings.log_id || verdict.at.mode != self.settings.mode {
+            return silent("a verdict for another session".to_owned());
+        }
+        if !verdict.approved {
+            return Said::Vetoed(Failure::among(&verdict.checks));
+        }
+        if asked.request.order.is_none() || now.mono >= asked.asked_at.plus_ms(i64::from(verdict.lives_ms)) {
+            return silent("an approval past its life".to_owned());
+        }
+        Said::Approved(Box::new(verdict))
+    }
+
+    /// What has changed since risk looked: kill, breakers, time; for a close the whole rule again.
+    fn objections(&self, now: Now, asked: &Asked) -> Vec<Failure> {
+        let Some(order) = &asked.request.order else { return Vec::new() };
+        if order.action == Action::Sell {
+            return Failure::among(&self.reduce_rule(now, asked, order));
+        }
+        let mut checks = Vec::new();
+        if self.killed {
+            checks.push(Check::failed(Reason::Killed, "on", "off"));
+        }
+        for (scope, trip) in self.book.breakers.covering(order) {
+            checks.push(Check::failed(Reason::BreakerOpen, format!("{scope}: {}", trip.reason), "closed"));
+        }
+        if now.wall >= order.expires_at {
+            checks.push(Check::failed(Reason::Expired, format!("now {}", now.wall), format!("before {}", order.expires_at)));
+        }
+        Failure::among(&checks)
+    }
+
+    fn reduce_rule(&self, now: Now, asked: &Asked, order: &Order) -> Vec<Check> {
+        reduce_checks(&self.book, order, asked.request.signal.created_at, Quantity::ZERO, now.wall)
+    }
+
+    fn by_reduce_rule(&mut self, now: Now, asked: Asked, silence: Vec<Failure>, out: &mut Vec<Effect>) {
+        let Some(order) = &asked.request.order else { return self.veto(now, asked, silence, None, out) };
+        let checks = self.reduce_rule(now, &asked, order);
+        let failures = Failure::among(&checks);
+        if !failures.is_empty() {
+            return self.veto(now, asked, failures, None, out);
+        }
+        let bytes = rmp_serde::to_vec_named(&checks).expect("Invariant: checks always encode");
+        let by_rule = SignedVerdict { verdict: ByteBuf::from(bytes), signature: ByteBuf::new() };
+        let until = now.mono.plus_ms(REDUCE_RULE_LIVES_MS);
+        self.approve(now, asked, Approver::ReduceRule, by_rule, 0, until, out);
+    }
+
+    #[allow(clippy::too_many_arguments)] // one approval and its batch
+    fn approve(
+        &mut self,
+        now: Now,
+        asked: Asked,
+        by: Approver,
+        signed: SignedVerdict,
+        risk_epoch: u64,
+        until: Mono,
+        out: &mut Vec<Effect>,
+    ) {
+        let order = asked.request.order.clone().expect("Invariant: only complete orders are approved");
+        let order_id = order.order_id;
+        let mut events = self.market_facts(now, &asked, &order);
+        events.push(requested(&asked));
+        events.push(Event::OrderApproved { order_id, by, verdict: signed.verdict, signature: signed.signature, risk_epoch });
+        events.push(Event::SubmitStarted { order_id, attempt: 1 });
+        let seq = self.append(now, events, out);
+        self.expiries.insert((order.expires_at, order_id));
+        let signal = &asked.request.signal;
+        self.work(&order_id).quote = Some(SignalQuote { quote: signal.quote, liquidity: signal.liquidity });
+        self.after(seq, Deferred::Send { order_id, attempt: 1, until });
+        self.remember_close(&asked, &order);
+        self.answer_all(now, seq, &asked, AnswerKind::Requested, Vec::new(), Some(order_id));
+    }
+
+    fn veto(&mut self, now: Now, asked: Asked, failures: Vec<Failure>, signed: Option<SignedVerdict>, out: &mut Vec<Effect>) {
+        let signed = signed.unwrap_or(SignedVerdict { verdict: ByteBuf::new(), signature: ByteBuf::new() });
+        let order_id = asked.request.order_id;
+        let vetoed = Event::OrderVetoed { order_id, failures: failures.clone(), verdict: signed.verdict, signature: signed.signature };
+        let seq = self.append(now, vec![requested(&asked), vetoed], out);
+        self.answer_all(now, seq, &asked, AnswerKind::Vetoed, failures, Some(order_id));
+    }
+
+    /// The first delivery hears the answer, those that came meanwhile that they are repeats.
+    fn answer_all(&mut self, now: Now, seq: u64, asked: &Asked, kind: AnswerKind, failures: Vec<Failure>, order_id: Option<OrderId>) {
+        let signal_id = asked.request.signal.signal_id.clone();
+        let Some((first, repeats)) = asked.deliveries.split_first() else { return };
+        self.remember(signal_id.clone(), Answered { content_hash: asked.content_hash, kind, order_id });
+        let mut answer = self.answer(now, Some(signal_id.clone()), kind, failures);
+        answer.order_id = order_id;
+        self.after(seq, Deferred::Effect(Effect::Answer { answer: Box::new(answer), deliveries: vec![*first] }));
+        for delivery in repeats {
+            let mut answer = self.answer(now, Some(signal_id.clone()), AnswerKind::Duplicate, Vec::new());
+            (answer.first_answer, answer.order_id) = (Some(kind), order_id);
+            self.after(seq, Deferred::Effect(Effect::Answer { answer: Box::new(answer), deliveries: vec![*delivery] }));
+        }
+    }
+
+    /// On paper a market that nobody has described is taken as the signal names it, and marked by the signal's own book.
+    fn market_facts(&self, now: Now, asked: &Asked, order: &Order) -> Vec<Event> {
+        let key = order.instrument.book_key();
+        let mut events = Vec::new();
+        if self.book.markets.get(&key).is_none() {
+            let market = Market {
+                key: key.clone(),
+                status: MarketStatus::Open,
+                grid: PriceGrid::cents(),
+                fee: order.fee,
+                source: MarketSource::Signal,
+                close_time: None,
+            };
+            events.push(Event::MarketSeen { market: Box::new(market) });
+        }
+        events.extend(self.signal_mark(now, asked.request.signal.quote, &order.instrument));
+        events
+    }
+}
+
+fn requested(asked: &Asked) -> Event {
+    Event::OrderRequested {
+        order_id: asked.request.order_id,
+        signal_id: asked.request.signal.signal_id.clone(),
+        content_hash: asked.content_hash,
+        request: ByteBuf::from(asked.bytes.clone()),
+        order: asked.request.order.clone().map(Box::new),
+    }
+}
+
+/// Risk could not judge: for a close that is silence.
+fn only_silence(failures: &[Failure]) -> bool {
+    let silence = |failure: &Failure| matches!(failure.reason, Reason::RiskSilent | Reason::HistoryDiverged | Reason::RiskStarting);
+    !failures.is_empty() && failures.iter().all(silence)
+}

@@ -1,0 +1,275 @@
+//! Memory: what the log says, folded. The only source of orders, positions, exposure, P&L and breaker state.
+//!
+//! A fold of one record never fails on what our engine wrote; anything else stops it with a `FoldError`.
+
+/// What happened lately: rates, errors in a row, wins and losses.
+mod activity;
+/// Breakers and the kill.
+mod breaker;
+/// Cash, equity, the day.
+mod cash;
+/// Worst cases per game, sport, venue and in all.
+mod exposure;
+/// Fills already counted, and what each of them changed.
+mod fills;
+/// Markets and marks.
+mod markets;
+/// Orders and their states.
+mod orders;
+/// Holdings with the venue's netting.
+mod positions;
+/// The rule for closes, the same for both who may grant one.
+mod reduce;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use activity::Activity;
+pub use breaker::{Breakers, Kill, Trip};
+pub use cash::Cash;
+pub use exposure::{Exposure, Worst};
+pub use markets::{Mark, Markets};
+pub use orders::{OrderRecord, Orders};
+pub use positions::{Position, Positions};
+pub use reduce::{FUTURE_TOLERANCE_MS, reduce_checks, reducible, shared_checks};
+
+use crate::domain::event::{Event, Recorded};
+use crate::domain::ids::{Hash, OrderId, sha256};
+use crate::domain::limits::Limits;
+use crate::domain::market::{BookKey, Settlement};
+use crate::domain::money::Usd;
+use crate::domain::report::FillReport;
+use crate::domain::time::Time;
+use fills::Fills;
+
+/// How long orders and fill ids of a settled market stay in memory.
+const SETTLED_KEPT_MS: i64 = 14 * 86_400_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum FoldError {
+    #[error("record {got} follows record {after}: the log has a gap or a repeat")]
+    Gap { after: u64, got: u64 },
+    #[error("record {seq} speaks of order {order_id}, which no earlier record requested")]
+    UnknownOrder { seq: u64, order_id: OrderId },
+}
+
+/// Everything that is shown or decided on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projections {
+    /// Of the last record folded.
+    pub seq: u64,
+    pub epoch: u64,
+    pub recorded_at: Time,
+    /// The last session ended with `SessionEnded{clean}`.
+    pub clean: bool,
+    pub limits: Option<Limits>,
+    pub orders: Orders,
+    pub positions: Positions,
+    fills: Fills,
+    pub markets: Markets,
+    pub exposure: Exposure,
+    pub cash: Cash,
+    pub breakers: Breakers,
+    pub activity: Activity,
+    /// Signals refused as not understood, since the log began.
+    pub rejected_signals: u64,
+}
+
+impl Projections {
+    /// Takes the next record in.
+    pub fn fold(&mut self, record: &Recorded) -> Result<(), FoldError> {
+        if record.seq != self.seq + 1 {
+            return Err(FoldError::Gap { after: self.seq, got: record.seq });
+        }
+        self.seq = record.seq;
+        self.recorded_at = record.recorded_at;
+        self.epoch = record.epoch;
+        self.apply(record).ok_or_else(|| FoldError::UnknownOrder { seq: record.seq, order_id: record.event.order_id().unwrap_or_default() })
+    }
+
+    /// `None` when the record speaks of an order that isn't there.
+    fn apply(&mut self, record: &Recorded) -> Option<()> {
+        let at = record.recorded_at;
+        match &record.event {
+            Event::SessionStarted { .. } => self.clean = false,
+            Event::SessionEnded { clean } => self.clean = *clean,
+            Event::LimitsLoaded { limits } => self.limits = Some((**limits).clone()),
+            Event::TradingDayStarted { day, equity } => self.start_day(*day, *equity, at),
+            Event::Heartbeat { .. } => {}
+            Event::SignalRejected { .. } => self.rejected_signals += 1,
+            Event::OrderRequested { order, .. } => {
+                if let Some(order) = order {
+                    self.orders.request((**order).clone(), at);
+                }
+            }
+            Event::OrderApproved { order_id, by, .. } => {
+                let order = self.orders.approve(order_id, *by)?;
+                self.activity.approved(order.action, at);
+            }
+            Event::OrderVetoed { order_id, .. } => self.orders.forget_vetoed(order_id),
+            Event::SubmitStarted { order_id, attempt } => self.change(order_id, |record| record.submit_started(*attempt, at))?,
+            Event::OrderAcked { order_id, venue_order_id, .. } => {
+                self.change(order_id, |record| record.acked(venue_order_id.clone(), at))?;
+                self.activity.succeeded();
+            }
+            Event::OrderRejected { order_id, message, .. } => {
+                self.change(order_id, |record| record.rejected(message.clone()))?;
+                self.activity.failed();
+            }
+            Event::OrderOutcomeUnknown { order_id, .. } => {
+                self.change(order_id, |record| record.unknown(at))?;
+                self.activity.failed();
+            }
+            Event::OrderNotPlaced { order_id, cause } => self.change(order_id, |record| record.not_placed(cause))?,
+            Event::Filled(fill) => self.fill(fill, at)?,
+            Event::FillSettled { order_id, trade_id, .. } => {
+                let key = self.orders.get(order_id)?.order.instrument.book_key();
+                if let Some(quantity) = self.fills.settle(&key, trade_id, order_id) {
+                    self.positions.settle_fill(&key, quantity);
+                }
+            }
+            Event::FillReversed { order_id, trade_id, .. } => self.reverse(order_id, trade_id)?,
+            Event::FeeCorrected { order_id, trade_id, fee, .. } => self.correct_fee(order_id, trade_id, *fee)?,
+            Event::CancelRequested { order_id, .. } => self.change(order_id, |record| record.cancel_requested(at))?,
+            Event::OrderCanceled { order_id, filled, cause } => self.change(order_id, |record| record.canceled(*filled, cause.clone()))?,
+            Event::OrderExpired { order_id, filled } => self.change(order_id, |record| record.expired(*filled))?,
+            Event::MarketSeen { market } => self.markets.seen((**market).clone()),
+            Event::MarkTaken { key, quote, at, source } => {
+                self.markets.mark(key.clone(), Mark { quote: *quote, at: *at, source: *source });
+                self.revalue(key);
+            }
+            Event::MarketSettled { venue, market, settlement } => {
+                for key in self.positions.keys_of(*venue, market) {
+                    self.markets.settled(key.clone(), *settlement, at);
+                    self.pay_out(&key, *settlement, at);
+                }
+                self.markets.settled(BookKey { venue: *venue, id: market.clone() }, *settlement, at);
+            }
+            Event::OpeningBalance { cash } => self.cash.opening(*cash),
+            Event::CashMoved { amount, .. } => self.cash.moved(*amount),
+            Event::BreakerTripped { scope, reason, observed, limit } => {
+                self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at })
+            }
+            Event::BreakerReset { scope, .. } => {
+                self.breakers.reset(scope);
+                self.activity.succeeded();
+            }
+            Event::KillSet { by, reason } => self.breakers.kill = Some(Kill { by: by.clone(), reason: reason.clone(), at }),
+            Event::KillCleared { .. } => self.breakers.kill = None,
+        }
+        Some(())
+    }
+
+    /// Changes one order and everything that is summed from it.
+    fn change(&mut self, order_id: &OrderId, change: impl FnOnce(&mut OrderRecord)) -> Option<()> {
+        let (game, key) = {
+            let record = self.orders.get_mut(order_id)?;
+            let before = record.reserved();
+            change(record);
+            let after = record.reserved();
+            self.cash.reserved += after - before;
+            (record.order.groups.game.clone(), record.order.instrument.book_key())
+        };
+        self.orders.index(order_id);
+        self.exposure.refresh(&game, &key, &self.orders, &self.positions);
+        Some(())
+    }
+
+    fn fill(&mut self, fill: &FillReport, at: Time) -> Option<()> {
+        let key = fill.instrument.book_key();
+        if self.fills.has(&key, &fill.trade_id, &fill.order_id) {
+            return Some(());
+        }
+        let groups = self.orders.get(&fill.order_id)?.order.groups.clone();
+        let change = self.positions.apply(&key, fill, &groups);
+        self.fills.insert(&key, fill, change);
+        self.cash.cash += change.cash - fill.fee;
+        self.cash.realized += change.realized;
+        self.cash.fees += fill.fee;
+        self.change(&fill.order_id, |record| record.filled(fill))?;
+        self.activity.succeeded();
+        if self.positions.get(&key).is_some_and(|position| position.quantity.is_zero()) {
+            self.activity.closed(&groups.game, self.positions.round_trip(&key), at);
+        }
+        self.revalue(&key);
+        if let Some(settlement) = self.markets.settlement(&key) {
+            self.pay_out(&key, settlement, at);
+        }
+        Some(())
+    }
+
+    fn reverse(&mut self, order_id: &OrderId, trade_id: &crate::domain::ids::TradeId) -> Option<()> {
+        let key = self.orders.get(order_id)?.order.instrument.book_key();
+        let Some((quantity, change, fee, settled)) = self.fills.reverse(&key, trade_id, order_id) else { return Some(()) };
+        self.positions.undo(&key, &change, fee, if settled { None } else { Some(quantity) });
+        self.cash.cash -= change.cash - fee;
+        self.cash.realized -= change.realized;
+        self.cash.fees -= fee;
+        self.change(order_id, |record| record.unfilled(quantity, fee))?;
+        self.revalue(&key);
+        Some(())
+    }
+
+    fn correct_fee(&mut self, order_id: &OrderId, trade_id: &crate::domain::ids::TradeId, fee: Usd) -> Option<()> {
+        let key = self.orders.get(order_id)?.order.instrument.book_key();
+        let Some(difference) = self.fills.correct_fee(&key, trade_id, order_id, fee) else { return Some(()) };
+        self.cash.cash -= difference;
+        self.cash.fees += difference;
+        self.positions.add_fee(&key, difference);
+        self.orders.get_mut(order_id)?.fees += difference;
+        Some(())
+    }
+
+    fn pay_out(&mut self, key: &BookKey, settlement: Settlement, at: Time) {
+        let Some(paid) = self.positions.pay_out(key, settlement) else { return };
+        self.cash.cash += paid.cash;
+        self.cash.realized += paid.realized;
+        if let Some(game) = self.positions.get(key).map(|position| position.groups.game.clone()) {
+            self.activity.closed(&game, self.positions.round_trip(key), at);
+            self.exposure.refresh(&game, key, &self.orders, &self.positions);
+        }
+        self.revalue(key);
+    }
+
+    /// Marks one holding anew; without a mark it counts as worth nothing.
+    fn revalue(&mut self, key: &BookKey) {
+        let mark = self.markets.get_mark(key);
+        let (before, after) = self.positions.revalue(key, mark.map(|mark| mark.quote));
+        self.cash.marked_value += after - before;
+    }
+
+    fn start_day(&mut self, day: i32, equity: Usd, at: Time) {
+        self.cash.start_day(day, equity);
+        self.activity.forget_before(at.plus_ms(-86_400_000));
+        for key in self.markets.settled_before(at.plus_ms(-SETTLED_KEPT_MS)) {
+            self.fills.forget(&key);
+            self.orders.forget_book(&key);
+            self.positions.forget(&key);
+            self.markets.forget(&key);
+        }
+    }
+
+    /// Whether this fill was counted before.
+    pub fn has_fill(&self, fill: &FillReport) -> bool {
+        self.fills.has(&fill.instrument.book_key(), &fill.trade_id, &fill.order_id)
+    }
+
+    /// SHA-256 of the whole state: equal for equal histories.
+    pub fn state_hash(&self) -> Hash {
+        let bytes = rmp_serde::to_vec_named(self).expect("Invariant: the state always encodes");
+        sha256(&[b"arbees state", &bytes])
+    }
+
+    /// Cash that no working, unknown or submitted order may still take.
+    pub fn free_cash(&self) -> Usd {
+        self.cash.cash - self.cash.reserved
+    }
+
+    /// Held markets without a mark, or with one older than allowed. A mark that only a signal gave
+    /// (paper mode without a book) has no feed that could refresh it and doesn't age.
+    pub fn unmarked(&self, now: Time) -> Vec<BookKey> {
+        let age_max_ms = self.limits.as_ref().map_or(0, |limits| limits.mark_age_max_ms);
+        let fresh = |key: &BookKey| self.markets.get_mark(key).is_some_and(|mark| mark.is_fresh(now, age_max_ms));
+        self.positions.held().filter(|(key, _)| !fresh(key)).map(|(key, _)| key.clone()).collect()
+    }
+}
