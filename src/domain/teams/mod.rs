@@ -8,59 +8,9 @@ const LEAGUES: &[(&str, &[Team])] = &[("NBA", tables::NBA), ("NHL", tables::NHL)
 
 /// Sports without a table in which one side beats another. A kind of market that isn't here is no contest: its
 /// exposures are summed, never set against each other.
-const OTHER_CONTESTS: &[&str] = &[
-    "NCAA",
-    "NCAAB",
-    "NCAAM",
-    "NCAAW",
-    "NCAAMB",
-    "NCAAWB",
-    "CBB",
-    "NCAAF",
-    "CFB",
-    "NCAABB",
-    "WNBA",
-    "NBL",
-    "EUROLEAGUE",
-    "CFL",
-    "UFL",
-    "AFL",
-    "AHL",
-    "KHL",
-    "SHL",
-    "KBO",
-    "NPB",
-    "SOCCER",
-    "FOOTBALL",
-    "BASKETBALL",
-    "BASEBALL",
-    "HOCKEY",
-    "MLS",
-    "NWSL",
-    "EPL",
-    "UCL",
-    "UEL",
-    "LALIGA",
-    "SERIEA",
-    "BUNDESLIGA",
-    "LIGUE1",
-    "LIGAMX",
-    "UFC",
-    "MMA",
-    "BOXING",
-    "TENNIS",
-    "ATP",
-    "WTA",
-    "CRICKET",
-    "IPL",
-    "RUGBY",
-    "NRL",
-    "ESPORTS",
-    "CS2",
-    "LOL",
-    "DOTA2",
-    "VALORANT",
-];
+const OTHER_CONTESTS: &str = "NCAA NCAAB NCAABB NCAAM NCAAMB NCAAW NCAAWB CBB NCAAF CFB WNBA NBL EUROLEAGUE CFL UFL AFL AHL KHL SHL KBO NPB \
+    SOCCER FOOTBALL BASKETBALL BASEBALL HOCKEY MLS NWSL EPL UCL UEL LALIGA SERIEA BUNDESLIGA LIGUE1 LIGAMX UFC MMA BOXING TENNIS ATP WTA \
+    CRICKET IPL RUGBY NRL ESPORTS CS2 LOL DOTA2 VALORANT";
 
 fn teams(league: &str) -> Option<(&'static str, &'static [Team])> {
     LEAGUES.iter().find(|(name, _)| name.eq_ignore_ascii_case(league)).copied()
@@ -165,7 +115,7 @@ fn by_name(league: &str, team_text: &str) -> Option<String> {
     }
     let league = league.to_ascii_uppercase();
     let team = normal(team_text);
-    (OTHER_CONTESTS.contains(&league.as_str()) && !team.is_empty()).then(|| format!("{league}:{team}"))
+    (OTHER_CONTESTS.split_whitespace().any(|known| known == league) && !team.is_empty()).then(|| format!("{league}:{team}"))
 }
 
 fn strip_prefix_any_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
