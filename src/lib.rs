@@ -8,14 +8,15 @@
 pub mod bus;
 /// The one door to time.
 pub mod clock;
+/// Settings: one table, read once, refused when anything in them is wrong.
+pub mod config;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
-
-/// Memory: the fold of the log. Pure.
-pub mod projections;
-
 /// The mind: decides every order's life. Pure.
 pub mod engine;
-
+/// Memory: the fold of the log. Pure.
+pub mod projections;
 /// The judge: rules, grants, verdicts. Pure.
 pub mod risk;
+/// The counters: one folder a venue, all alike.
+pub mod venues;

@@ -22,7 +22,7 @@ pub mod order;
 pub mod report;
 /// The signal and its reader.
 pub mod signal;
-/// Teams and their codes in tickers.
+/// Teams of four leagues, and what tickers say of them.
 pub mod teams;
 /// Points in time.
 pub mod time;
