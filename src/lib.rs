@@ -6,3 +6,5 @@
 
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
+/// The counters, all alike: so far the paper exchange.
+pub mod venues;
