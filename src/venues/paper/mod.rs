@@ -122,3 +122,6 @@ pub struct RowCounts {
     /// Levels better than the best price stated beside them, dropped.
     pub stale_levels: u64,
 }
+
+#[cfg(test)]
+mod tests;
