@@ -75,7 +75,7 @@ impl Half {
     }
 
     /// Best level first.
-    fn from_best(&self) -> Box<dyn Iterator<Item = (&Price, &Level)> + '_> {
+    fn best_first(&self) -> Box<dyn Iterator<Item = (&Price, &Level)> + '_> {
         match self.side {
             Side::Bid => Box::new(self.levels.iter().rev()),
             Side::Ask => Box::new(self.levels.iter()),
@@ -170,7 +170,7 @@ impl Book {
     /// What an order of `side` could still take at its limit or better.
     pub fn available_to(&self, side: Side, limit: Price) -> Quantity {
         let half = self.half(side.opposite());
-        let reachable = half.from_best().take_while(|(price, _)| side.reaches(limit, **price));
+        let reachable = half.best_first().take_while(|(price, _)| side.reaches(limit, **price));
         reachable.map(|(price, level)| half.available(*price, level)).sum()
     }
 
@@ -179,7 +179,7 @@ impl Book {
         let half = self.half(side.opposite());
         let mut left = quantity;
         let mut used = Vec::new();
-        for (price, level) in half.from_best().take_while(|(price, _)| side.reaches(limit, **price)) {
+        for (price, level) in half.best_first().take_while(|(price, _)| side.reaches(limit, **price)) {
             let part = half.available(*price, level).min(left);
             if !part.is_zero() {
                 used.push((*price, part, level.seen));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::ids::{MarketId, OrderId};
 use crate::domain::market::{BookKey, Market, MarketStatus, Quote, Settlement, Venue};
 use crate::domain::matching::matcher::Matcher;
-use crate::domain::matching::{BookOrder, Execution, Placed};
+use crate::domain::matching::{BookChange, BookOrder, Execution, Placed};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Order, TimeInForce};
 use crate::domain::report::{CancelOutcome, FillReport, FillSource, LookUp, SubmitOutcome, VenueNews, VenueState};
@@ -298,7 +298,7 @@ impl PaperExchange {
         let key = working.order.instrument.book_key();
         if let Some(listed) = self.books.get_mut(&key) {
             listed.matcher.cancel(*id);
-            if listed.feed.is_none() && !listed.closed && !listed.matcher.has_resting() {
+            if listed.market.is_none() && !listed.closed && !listed.matcher.has_resting() {
                 self.books.remove(&key);
             }
         }
@@ -315,7 +315,10 @@ impl PaperExchange {
 impl Listed {
     /// The market, when this row is the first of it or needs a finer grid.
     fn describe(&mut self, row: &MarketRow) -> Option<Market> {
-        self.feed = Some(row.feed);
+        // A trade alone shows no book: until one is shown, a signal's own quote is still the best that is known.
+        if row.changes.iter().any(|change| !matches!(change, BookChange::Stated { .. })) {
+            self.feed = Some(row.feed);
+        }
         let Some(market) = &mut self.market else {
             self.name = Some(row.market.clone());
             return self.market.insert(row.describe()).clone().into();
