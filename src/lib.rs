@@ -6,3 +6,6 @@
 
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
+
+/// The book: journal, sled store, hash chain, and a memory store behind the same trait.
+pub mod event_log;
