@@ -14,11 +14,15 @@ enum Outcome {
     Refused,
 }
 
-/// A closed log with each batch in a commit of its own, and what it folds to.
+fn commits() -> Vec<Vec<Recorded>> {
+    batches(RECORDS).concat().chunks(2).map(<[Recorded]>::to_vec).collect()
+}
+
+/// A closed log of six commits, and what it folds to.
 fn small_log(segment_bytes: u64) -> (Folder, Vec<(Recorded, Hash)>) {
     let folder = Folder::new();
     let (log, _, _) = open(&folder, segment_bytes);
-    append_one_by_one(&log, &batches(RECORDS));
+    append_one_by_one(&log, &commits());
     drop(log);
     let (_, report, seen) = open(&folder, segment_bytes);
     assert_eq!((report.repairs, seen.len()), (Vec::new(), RECORDS));
@@ -223,17 +227,19 @@ fn sled_damaged(stride: usize) {
                 *outcomes.entry((file.clone(), format!("{found:?}"))).or_insert(0) += 1;
                 // The journal is whole: it can always be mended, and then it stays so.
                 assert_ne!(found, Outcome::Refused, "{what}");
-                assert_eq!(outcome(&restorer.folder, SEGMENT_BYTES, &promised, &what), Outcome::Identical, "{what}, again");
+                if found == Outcome::Repaired {
+                    assert_eq!(outcome(&restorer.folder, SEGMENT_BYTES, &promised, &what), Outcome::Identical, "{what}, again");
+                }
             }
         }
     }
     assert!(files.len() >= 2, "{files:?}");
-    println!("{outcomes:#?}");
+    println!("{outcomes:?}");
 }
 
 #[test]
 fn a_damaged_sled_is_mended_from_the_journal() {
-    sled_damaged(97);
+    sled_damaged(211);
 }
 
 #[test]

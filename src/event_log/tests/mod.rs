@@ -27,8 +27,16 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
+        Self::within(if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() })
+    }
+
+    /// On a disk where a sync costs what it costs.
+    pub fn on_disk() -> Self {
+        Self::within(std::env::temp_dir())
+    }
+
+    fn within(base: PathBuf) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let base = if Path::new("/dev/shm").is_dir() { PathBuf::from("/dev/shm") } else { std::env::temp_dir() };
         let path = base.join(format!("arbees-log-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir_all(&path).expect("folder");
         Self(path)
