@@ -14,9 +14,13 @@ pub mod config;
 pub mod domain;
 /// The mind: decides every order's life. Pure.
 pub mod engine;
+/// The book: an append-only log of events, journal and sled.
+pub mod event_log;
 /// Memory: the fold of the log. Pure.
 pub mod projections;
 /// The judge: rules, grants, verdicts. Pure.
 pub mod risk;
 /// The counters: one folder a venue, all alike.
 pub mod venues;
+/// The hands: they carry out what the engine decides and feed back what happened.
+pub mod workers;
