@@ -15,3 +15,6 @@ pub mod engine;
 
 /// The judge: rules, grants, verdicts. Pure.
 pub mod risk;
+
+/// The auditor: views, explain, replay, verify. Reads, never writes.
+pub mod audit;
