@@ -18,3 +18,6 @@ pub mod risk;
 
 /// The auditor: views, explain, replay, verify. Reads, never writes.
 pub mod audit;
+
+/// The window: health, metrics, the local API.
+pub mod http;
