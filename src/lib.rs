@@ -4,6 +4,8 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
+/// What happened, for people and programs: reads, never writes.
+pub mod audit;
 /// The letterbox: subjects, NATS, and the same in process.
 pub mod bus;
 /// The one door to time.
@@ -16,6 +18,8 @@ pub mod domain;
 pub mod engine;
 /// The book: an append-only log of events, journal and sled.
 pub mod event_log;
+/// The window: health, metrics, the local API.
+pub mod http;
 /// Memory: the fold of the log. Pure.
 pub mod projections;
 /// The judge: rules, grants, verdicts. Pure.

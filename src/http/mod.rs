@@ -1,0 +1,94 @@
+//! The window: health, metrics and the local API. Shows and forwards; decides nothing.
+//!
+//! Reading needs no token, changing anything does. Absent: TLS (the default address is loopback), what the answers say (`Queries`).
+
+/// Who may change something, and how much at once.
+mod guard;
+/// Questions and commands, as both sides of the wire write them.
+mod query;
+/// The paths.
+mod routes;
+/// The listener: bounded connections, an end.
+mod serve;
+#[cfg(test)]
+mod tests;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use thiserror::Error;
+
+pub use guard::Token;
+pub use query::{Command, Query};
+pub use routes::router;
+pub use serve::serve;
+
+use crate::domain::market::Venue;
+
+/// Why there is no answer, by what the asker can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ApiError {
+    /// The question is wrong.
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    NotFound(String),
+    /// No token, or another one.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Understood and not done.
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    TooLarge(String),
+    /// Later perhaps.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl ApiError {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::Unauthorized(_) => 401,
+            Self::NotFound(_) => 404,
+            Self::Refused(_) => 409,
+            Self::TooLarge(_) => 413,
+            Self::Internal(_) => 500,
+            Self::Unavailable(_) => 503,
+        }
+    }
+
+    /// What an answer with this status meant.
+    pub fn of_status(status: u16, error: String) -> Self {
+        match status {
+            401 | 403 => Self::Unauthorized(error),
+            404 => Self::NotFound(error),
+            409 => Self::Refused(error),
+            413 => Self::TooLarge(error),
+            400..500 => Self::BadRequest(error),
+            502..=504 => Self::Unavailable(error),
+            _ => Self::Internal(error),
+        }
+    }
+}
+
+/// Who answers: the running engine, or a reading of its log.
+#[async_trait]
+pub trait Queries: Send + Sync + 'static {
+    async fn get(&self, query: Query) -> Result<Value, ApiError>;
+
+    /// Returns what was done, in words, once it is durable.
+    async fn command(&self, command: Command) -> Result<String, ApiError>;
+
+    /// Whether a signal would be traded now; else all reasons why not.
+    async fn readiness(&self) -> Result<(), Vec<String>>;
+
+    /// Takes a signal as if it had come over the bus. Returns where it went.
+    async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError>;
+
+    /// In Prometheus' text format.
+    fn metrics(&self) -> String;
+}
