@@ -4,16 +4,23 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
-/// Settings: environment and `.env`, one table, refused when they can't be right.
+/// The letterbox: subjects, NATS, and the same in process.
+pub mod bus;
+/// The one door to time.
+pub mod clock;
+/// Settings: one table, read once, refused when anything in them is wrong.
 pub mod config;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
-
-/// Memory: the fold of the log. Pure.
-pub mod projections;
-
 /// The mind: decides every order's life. Pure.
 pub mod engine;
-
+/// The book: an append-only log of events, journal and sled.
+pub mod event_log;
+/// Memory: the fold of the log. Pure.
+pub mod projections;
 /// The judge: rules, grants, verdicts. Pure.
 pub mod risk;
+/// The counters: one folder a venue, all alike.
+pub mod venues;
+/// The hands: they carry out what the engine decides and feed back what happened.
+pub mod workers;

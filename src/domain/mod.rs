@@ -14,6 +14,8 @@ pub mod ids;
 pub mod limits;
 /// Venues, outcomes, price grids, settlements.
 pub mod market;
+/// A book from outside and our orders against it.
+pub mod matching;
 /// Exact money.
 pub mod money;
 /// Orders and their states.

@@ -35,8 +35,8 @@ pub use session::{Settings, Start};
 
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::event::{Event, Recorded, Scope};
-use crate::domain::ids::{Hash, OrderId, SignalId};
-use crate::domain::market::{BookKey, Quote};
+use crate::domain::ids::{Hash, MarketId, OrderId, SignalId};
+use crate::domain::market::{BookKey, Quote, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
 use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews};
@@ -152,10 +152,7 @@ pub enum Effect {
         filled: Quantity,
     },
     /// The market has ended at this venue.
-    MarketEnded {
-        venue: crate::domain::market::Venue,
-        market: crate::domain::ids::MarketId,
-    },
+    MarketEnded { venue: Venue, market: MarketId, settlement: Settlement },
     Halt {
         why: String,
     },
