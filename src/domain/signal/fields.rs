@@ -35,16 +35,6 @@ impl<'a> Fields<'a> {
         Ok(self.text(name)?.map(str::trim).filter(|text| !text.is_empty()))
     }
 
-    /// The first of several names whose text is not empty.
-    pub fn first_word(&self, names: &[&'static str]) -> Result<Option<(&'static str, &'a str)>, FieldError> {
-        for name in names {
-            if let Some(text) = self.word(name)? {
-                return Ok(Some((name, text)));
-            }
-        }
-        Ok(None)
-    }
-
     /// A JSON number or a decimal string.
     pub fn number(&self, name: &str) -> Result<Option<Decimal>, FieldError> {
         let text = match self.get(name) {

@@ -306,7 +306,8 @@ impl Reader<'_> {
             Some(Value::Text(text)) => (Some(excerpt(text.trim()).to_ascii_lowercase()), None),
             Some(Value::Map(entries)) => {
                 let inner = Fields(entries);
-                let asset = inner.first_word(&["asset", "sport", "category"])?.map(|(_, text)| excerpt(text).to_ascii_uppercase());
+                let (asset, sport, category) = (inner.word("asset")?, inner.word("sport")?, inner.word("category")?);
+                let asset = asset.or(sport).or(category).map(|text| excerpt(text).to_ascii_uppercase());
                 (inner.word("type")?.map(|text| excerpt(text).to_ascii_lowercase()), asset)
             }
             Some(other) => return Err(wrong_type("market_type", other, "text or a map")),
