@@ -4,6 +4,8 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
+/// Builds everything from the settings and ties it together.
+// pub mod app;
 /// What happened, for people and programs: reads, never writes.
 pub mod audit;
 /// The letterbox: subjects, NATS, and the same in process.

@@ -152,7 +152,11 @@ pub enum Effect {
         filled: Quantity,
     },
     /// The market has ended at this venue.
-    MarketEnded { venue: Venue, market: MarketId, settlement: Settlement },
+    MarketEnded {
+        venue: Venue,
+        market: MarketId,
+        settlement: Settlement,
+    },
     Halt {
         why: String,
     },
@@ -273,6 +277,11 @@ impl Engine {
     /// Signals whose verdict is awaited.
     pub fn questions_open(&self) -> usize {
         self.asked.len()
+    }
+
+    /// Those signals.
+    pub fn asking(&self) -> impl Iterator<Item = &SignalId> {
+        self.asked_signals.keys()
     }
 
     /// Parser warnings since the start: naive times, unknown fields, missing `created_at`.

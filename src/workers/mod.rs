@@ -19,6 +19,8 @@ pub mod outbox;
 pub mod paper_desk;
 /// Durable records to the bus, and ranges of them on request.
 pub mod publisher;
+/// Signals answered without a record.
+pub mod recent;
 /// The risk consumer: its own fold, its own task or process.
 pub mod risk_consumer;
 /// Questions to the risk consumer.

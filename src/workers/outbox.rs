@@ -1,12 +1,13 @@
 //! Answers, dead letters and acknowledgements: the raw message is kept before the answer, the answer is published
 //! before the bus may forget the signal.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::deliveries::Deliveries;
+use super::recent::Recent;
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::domain::answer::{Answer, AnswerKind};
@@ -52,6 +53,7 @@ pub struct Outbox {
     pub clock: Clock,
     pub deliveries: Deliveries,
     pub counts: Arc<AnswerCounts>,
+    pub recent: Arc<Mutex<Recent>>,
     /// Subject of the answers.
     pub subject: String,
 }
@@ -74,6 +76,7 @@ impl Outbox {
 
     async fn answer(&self, answer: Answer, deliveries: Vec<DeliveryId>) {
         self.counts.count(answer.answer);
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(&answer);
         let payload = serde_json::to_vec(&answer).expect("Invariant: an answer always encodes");
         let id = answer.answer_id.to_string();
         if let Err(error) = self.bus.publish(&self.subject, payload.into(), Some(&id)).await {

@@ -2,6 +2,10 @@
 
 /// Random numbers from a seed: the only dice here.
 mod dice;
+/// Engine, risk and paper exchange without time.
+mod rig;
+/// Rows of signals with their answers.
+mod rows;
 /// 1,000 seeds in every run; `SEED=n` shows one, `SEEDS=n` and `SEED_START=n` choose more.
 mod seeds;
 /// A venue that loses, repeats and delays.
