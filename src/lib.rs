@@ -21,3 +21,6 @@ pub mod audit;
 
 /// The window: health, metrics, the local API.
 pub mod http;
+
+/// The front door: arguments, reading commands, tables.
+pub mod cli;

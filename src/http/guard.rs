@@ -57,7 +57,9 @@ pub async fn authorize(State(token): State<Token>, request: Request, next: Next)
     match shown {
         Some((_, shown)) if token.admits(shown) => Ok(next.run(request).await),
         Some(_) => Err(ApiError::Unauthorized("this is not the token of this engine".to_owned()).into()),
-        None => Err(ApiError::Unauthorized("this needs `Authorization: Bearer <token>`; the token is in the data folder".to_owned()).into()),
+        None => {
+            Err(ApiError::Unauthorized("this needs `Authorization: Bearer <token>`; the token is in the data folder".to_owned()).into())
+        }
     }
 }
 
