@@ -22,7 +22,7 @@ const PORTLAND: &str = "KXNBAGAME-26JAN27PORWAS-POR";
 const TOKEN: &str = "0123456789abcdef0123";
 
 fn traded() -> World {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     world.open("s-2", PORTLAND, "0.97", 99);
     world
