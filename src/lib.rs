@@ -5,11 +5,13 @@
 //! iterates an unordered map.
 
 /// Builds everything from the settings and ties it together.
-// pub mod app;
+pub mod app;
 /// What happened, for people and programs: reads, never writes.
 pub mod audit;
 /// The letterbox: subjects, NATS, and the same in process.
 pub mod bus;
+/// The front door: arguments, reading commands, tables.
+pub mod cli;
 /// The one door to time.
 pub mod clock;
 /// Settings: one table, read once, refused when anything in them is wrong.

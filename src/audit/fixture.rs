@@ -92,7 +92,7 @@ fn limits() -> Limits {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub fn begun() -> Self {
         let key = Ed25519KeyPair::from_seed_unchecked(&[9; 32]).expect("key");
         let settings = Settings {
             account: account(),

@@ -54,9 +54,7 @@ pub fn instrument(instrument: &Instrument) -> String {
 }
 
 pub fn order(order: &Order) -> String {
-    let bound = if order.action == Action::Buy { "at most" } else { "at least" };
-    let what = instrument(&order.instrument);
-    format!("{} {} of {what} at {bound} {} {}", action(order.action), order.quantity, order.limit, tif(order))
+    format!("{} {} of {}, limit {}, {}", action(order.action), order.quantity, instrument(&order.instrument), order.limit, tif(order))
 }
 
 pub fn fill(fill: &FillReport) -> String {

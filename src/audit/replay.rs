@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_replay_equals_the_living_state_and_tells_when_it_does_not() {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         let living = Living { seq: world.book().seq, state_hash: world.book().state_hash() };
         let (report, book) = replay(&world.history(), None, Some(living), &still).expect("replay");
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_replay_ends_at_a_record_or_at_a_time() {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         let history = world.history();
         let (report, _) = replay(&history, Some(Until::Seq(3)), None, &still).expect("replay");
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_gap_in_the_history_is_an_error_and_not_a_shorter_log() {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         let mut history = world.history();
         history.records.remove(2);

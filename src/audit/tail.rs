@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn each_order_line_carries_mode_order_and_numbers() {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         let lines: Vec<String> = world.history().records.iter().map(|record| line(record, Mode::Paper)).collect();
         let filled = lines.iter().find(|line| line.contains(" Filled ")).expect("a fill");
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn json_holds_no_raw_bytes_and_no_signature() {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         for record in &world.history().records {
             let value = json(record, Mode::Paper);

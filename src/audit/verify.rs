@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn traded() -> World {
-        let mut world = World::new();
+        let mut world = World::begun();
         world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
         world.close("s-2", "KXNBAGAME-26JAN27PORWAS-POR", "yes", "0.50");
         world.open("s-3", "KXNBAGAME-26JAN27PORWAS-POR", "0.99", 10);

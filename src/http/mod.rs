@@ -14,6 +14,7 @@ mod serve;
 mod tests;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -22,7 +23,17 @@ pub use query::{Command, Query};
 pub use routes::router;
 pub use serve::serve;
 
+use crate::domain::ids::{Instance, LogId, Mode};
 use crate::domain::market::Venue;
+
+/// Who answers at this address (`/healthz`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub mode: Mode,
+    pub instance: Instance,
+    pub log_id: LogId,
+    pub version: String,
+}
 
 /// Why there is no answer, by what the asker can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -78,6 +89,8 @@ impl ApiError {
 /// Who answers: the running engine, or a reading of its log.
 #[async_trait]
 pub trait Queries: Send + Sync + 'static {
+    fn identity(&self) -> Identity;
+
     async fn get(&self, query: Query) -> Result<Value, ApiError>;
 
     /// Returns what was done, in words, once it is durable.

@@ -6,12 +6,6 @@ use crate::domain::event::Scope;
 use crate::domain::ids::MarketId;
 use crate::domain::market::{Settlement, Venue};
 
-/// Events of one answer.
-pub const TAIL_DEFAULT: usize = 50;
-pub const TAIL_MAX: usize = 1_000;
-/// Orders of one answer: some megabytes.
-pub const ORDERS_MAX: usize = 10_000;
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
     Status,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::guard::{Bounds, Token, authorize, bound};
 use super::query::{CancelBody, KillBody, ResetBody, SettleBody};
-use super::{ApiError, Command, Queries, Query};
+use super::{ApiError, Command, Identity, Queries, Query};
 use crate::domain::event::Scope;
 use crate::domain::market::{Settlement, Venue};
 use crate::domain::signal::value::SIGNAL_BYTES_MAX;
@@ -68,7 +68,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .merge(guarded)
         .layer(DefaultBodyLimit::max(SIGNAL_BYTES_MAX))
         .layer(from_fn_with_state(Bounds::new(), bound))
-        .route("/healthz", get(|| async { Json(json!({ "status": "alive" })) }))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(|| async { Failed(ApiError::NotFound("no such path; the paths are in README.md".to_owned())) })
@@ -88,6 +88,12 @@ async fn never_cached(mut response: Response) -> Response {
 
 async fn answer(State(queries): Desk, query: Query) -> Answer {
     Ok(Json(queries.get(query).await?))
+}
+
+/// Alive, and who: a client makes sure that it talks to the engine it means.
+async fn healthz(State(queries): Desk) -> Json<Value> {
+    let Identity { mode, instance, log_id, version } = queries.identity();
+    Json(json!({ "status": "alive", "mode": mode, "instance": instance, "log_id": log_id, "version": version }))
 }
 
 async fn readyz(State(queries): Desk) -> Response {

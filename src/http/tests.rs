@@ -1,6 +1,6 @@
 //! Over a real loopback socket, with a fake desk behind the API.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use reqwest::{Client, Method, Response};
 use secrecy::SecretString;
@@ -22,6 +22,10 @@ struct FakeDesk {
 
 #[async_trait]
 impl Queries for FakeDesk {
+    fn identity(&self) -> Identity {
+        Identity { mode: Mode::Paper, instance: Instance::new("main").expect("name"), log_id: LogId([7; 16]), version: "0.0.0".to_owned() }
+    }
+
     async fn get(&self, query: Query) -> Result<Value, ApiError> {
         self.asked.lock().expect("lock").push(query.clone());
         match query {
@@ -54,8 +58,6 @@ struct Server {
     base: String,
     client: Client,
 }
-
-use std::sync::Arc;
 
 async fn start(desk: FakeDesk) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -97,7 +99,8 @@ async fn ready_only_when_a_signal_would_be_traded() {
     let reasons = vec!["risk is silent".to_owned(), "the kill is on".to_owned()];
     let server = start(FakeDesk { not_ready: reasons.clone(), ..FakeDesk::default() }).await;
     assert_eq!(server.get("/readyz").await, (503, json!({ "ready": false, "reasons": reasons })));
-    assert_eq!(server.get("/healthz").await.0, 200);
+    let (status, who) = server.get("/healthz").await;
+    assert_eq!((status, &who["status"], &who["mode"], &who["instance"]), (200, &json!("alive"), &json!("paper"), &json!("main")));
 }
 
 #[tokio::test]

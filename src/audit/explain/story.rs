@@ -122,14 +122,13 @@ fn add_order(order: &OrderStory, mode: Mode, lines: &mut Vec<String>) {
 }
 
 fn narrate_outcome(order: &OrderStory) -> String {
-    let bound = if order.action == "buy" { "at most" } else { "at least" };
     let ended = order.ended.as_ref().map_or(String::new(), |why| format!(": {why}"));
     let state = match order.state {
         OrderState::Unknown => "its fate is UNKNOWN and its reservation stands".to_owned(),
         state => format!("{state}{ended}"),
     };
     format!(
-        "{} {} of {} {} {} at {bound} {} {}: {state}",
+        "{} {} of {} {} {}, limit {}, {}: {state}",
         order.action, order.quantity, order.venue, order.market, order.outcome, order.limit, order.tif
     )
 }

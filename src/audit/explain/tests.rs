@@ -29,7 +29,7 @@ fn text(story: &Value) -> String {
 
 #[test]
 fn a_traded_signal_is_told_from_its_checks_to_its_fees() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     let story = story(&world, "s-1");
     assert_eq!((&story["answer"], &story["reasons"], &story["signal_id"]), (&json!("requested"), &json!([]), &json!("s-1")));
@@ -52,7 +52,7 @@ fn a_traded_signal_is_told_from_its_checks_to_its_fees() {
 
 #[test]
 fn a_vetoed_signal_names_every_failed_check_and_has_no_order() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.97", 99);
     let story = story(&world, "s-1");
     assert_eq!((&story["answer"], &story["orders"]), (&json!("vetoed"), &json!([])));
@@ -65,7 +65,7 @@ fn a_vetoed_signal_names_every_failed_check_and_has_no_order() {
 
 #[test]
 fn a_veto_for_a_silent_risk_consumer_is_the_engines() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.risk_silent = true;
     world.open("s-1", PORTLAND, "0.52", 10);
     let story = story(&world, "s-1");
@@ -75,7 +75,7 @@ fn a_veto_for_a_silent_risk_consumer_is_the_engines() {
 
 #[test]
 fn a_close_granted_by_the_reduce_rule_shows_that_rules_checks_and_what_it_realised() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     world.risk_silent = true;
     world.close("s-2", PORTLAND, "yes", "0.60");
@@ -89,7 +89,7 @@ fn a_close_granted_by_the_reduce_rule_shows_that_rules_checks_and_what_it_realis
 
 #[test]
 fn a_close_in_parts_lists_each_of_its_orders() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     world.replies.push_back(Reply::Fill("4"));
     world.close("s-2", PORTLAND, "yes", "0.60");
@@ -109,7 +109,7 @@ fn a_close_in_parts_lists_each_of_its_orders() {
 
 #[test]
 fn an_order_is_found_by_its_id_and_by_a_prefix_even_a_vetoed_one() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     world.open("s-2", PORTLAND, "0.99", 10);
     for id in ["s-1", "s-2"] {
@@ -121,7 +121,7 @@ fn an_order_is_found_by_its_id_and_by_a_prefix_even_a_vetoed_one() {
 
 #[test]
 fn what_nobody_knows_is_an_error_and_not_an_empty_story() {
-    let world = World::new();
+    let world = World::begun();
     for id in ["s-9", "00112233", "00112233445566778899aabbccddeeff", "dl:7"] {
         let error = told(&world, &world.history(), id, Unlogged::default()).expect_err(id);
         assert!(matches!(error, ExplainError::Unknown(_)), "{id}: {error}");
@@ -132,7 +132,7 @@ fn what_nobody_knows_is_an_error_and_not_an_empty_story() {
 
 #[test]
 fn a_rejected_signal_tells_the_field_and_where_its_bytes_are() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.raw("signals.polymarket", br#"{"signal_id": "s-1", "token_id": 7132104567925221}"#);
     let mut history = world.history();
     let letter = DeadLetterInfo {
@@ -155,7 +155,7 @@ fn a_rejected_signal_tells_the_field_and_where_its_bytes_are() {
 
 #[test]
 fn a_signal_in_the_air_is_pending_and_a_hold_ignored() {
-    let world = World::new();
+    let world = World::begun();
     let pending = told(&world, &world.history(), "s-1", Unlogged { pending: true, ..Unlogged::default() }).expect("pending");
     assert_eq!((pending.answer, pending.signal_id), ("pending", Some(signal_id("s-1"))));
     let ignored = told(&world, &world.history(), "s-1", Unlogged { ignored: true, ..Unlogged::default() }).expect("ignored");
@@ -164,7 +164,7 @@ fn a_signal_in_the_air_is_pending_and_a_hold_ignored() {
 
 #[test]
 fn an_order_the_fold_has_forgotten_is_still_told_from_the_log() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     let market = crate::domain::ids::MarketId::new(PORTLAND).expect("id");
     world.operator(Command::Settle { venue: Venue::Kalshi, market, settlement: Settlement::No });

@@ -35,7 +35,7 @@ fn settle(world: &mut World, settlement: Settlement) {
 
 #[test]
 fn a_position_has_the_agreed_names_and_decimal_strings() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     let list = shown(positions(world.book()));
     let expected = json!({
@@ -48,7 +48,7 @@ fn a_position_has_the_agreed_names_and_decimal_strings() {
 
 #[test]
 fn no_is_shown_as_no_at_no_prices() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.no("s-1", PORTLAND, "0.40", 10);
     let list = shown(positions(world.book()));
     assert_eq!(list[0]["outcome"], "no");
@@ -58,7 +58,7 @@ fn no_is_shown_as_no_at_no_prices() {
 
 #[test]
 fn what_was_settled_stays_in_the_list_with_its_result() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.open("s-1", PORTLAND, "0.52", 10);
     settle(&mut world, Settlement::Yes);
     let list = shown(positions(world.book()));
@@ -70,7 +70,7 @@ fn what_was_settled_stays_in_the_list_with_its_result() {
 
 #[test]
 fn orders_are_filtered_by_state_and_vetoed_ones_are_none() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.replies.push_back(Reply::Rest);
     world.open("s-1", PORTLAND, "0.52", 10);
     world.open("s-2", PORTLAND, "0.50", 5);
@@ -91,7 +91,7 @@ fn orders_are_filtered_by_state_and_vetoed_ones_are_none() {
 
 #[test]
 fn exposure_counts_what_is_in_flight_against_each_limit() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.replies.push_back(Reply::Unknown);
     world.open("s-1", PORTLAND, "0.52", 10);
     let view = shown(exposure(world.book()));
@@ -103,7 +103,7 @@ fn exposure_counts_what_is_in_flight_against_each_limit() {
 
 #[test]
 fn status_tells_unknown_orders_kill_and_counts() {
-    let mut world = World::new();
+    let mut world = World::begun();
     world.replies.push_back(Reply::Unknown);
     world.open("s-1", PORTLAND, "0.52", 10);
     world.operator(Command::Kill { reason: "drill".to_owned() });

@@ -1,0 +1,269 @@
+//! What can be asked for on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::domain::event::Scope;
+use crate::domain::ids::MarketId;
+use crate::domain::market::{Settlement, Venue};
+
+/// Signals in, vetoed or approved orders out, every step an event in a log.
+#[derive(Debug, Parser)]
+#[command(
+    name = "arbees",
+    version,
+    max_term_width = 120,
+    after_help = "Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 halted."
+)]
+pub struct Args {
+    /// Settings file [default: .env where there is one]; the environment wins
+    #[arg(long, global = true, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the engine, the risk consumer, or both
+    Run(RunArgs),
+    /// A seeded market with good and bad signals, for about 20 seconds
+    Demo(DemoArgs),
+    /// Send signals, or see what the parser makes of them
+    #[command(subcommand)]
+    Signal(SignalCommand),
+    /// Mode, readiness, kill, breakers, counts
+    Status(Json),
+    /// What is held, and what was, with its result
+    Positions(Json),
+    /// Orders and their states
+    Orders(OrdersArgs),
+    /// Cash, equity, profit and loss, the day
+    Pnl(Json),
+    /// Worst cases against their limits
+    Exposure(Json),
+    /// The log's events, one line each
+    Tail(TailArgs),
+    /// Why a signal did or did not trade
+    Explain(ExplainArgs),
+    /// Fold the log from zero and compare
+    Replay(ReplayArgs),
+    /// Check the log: journal, index, chain, laws, replay
+    Verify(Json),
+    /// Say how a market ended (paper)
+    Settle(SettleArgs),
+    /// The kill: no opens until it is cleared
+    #[command(subcommand)]
+    Kill(KillCommand),
+    /// Breakers: what is open, and closing it again
+    #[command(subcommand)]
+    Breaker(BreakerCommand),
+    /// Cancel every resting order
+    CancelAll,
+    /// Settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Speed, each figure beside its baseline
+    Bench(BenchArgs),
+    /// Messages nobody understood, kept raw
+    DeadLetters(DeadLettersArgs),
+}
+
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Json {
+    /// JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    All,
+    Engine,
+    Risk,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[arg(long, value_enum, default_value = "all")]
+    pub role: Role,
+    /// Play this recorded market (JSON lines, gz or plain) on the paper exchange
+    #[arg(long, value_name = "FILE")]
+    pub tape: Option<PathBuf>,
+    /// So many times faster than it was recorded
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "tape", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub speed: u32,
+    /// Whose rows to play, where a tape has overlapping recorders [default: 1]
+    #[arg(long, value_name = "NAME", requires = "tape")]
+    pub recorder: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Keep running until interrupted
+    #[arg(long)]
+    pub stay: bool,
+    /// How long signals are sent
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub seconds: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SignalCommand {
+    /// Publish: one JSON object, JSON lines, or MessagePack
+    Send(SignalFile),
+    /// What the parser makes of each message; exit code 1 if one is rejected
+    Lint {
+        #[command(flatten)]
+        file: SignalFile,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SignalFile {
+    /// A file, or - for standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub file: PathBuf,
+    /// The subject's venue [default: what the signal says]
+    #[arg(long, value_parser = venue)]
+    pub venue: Option<Venue>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct OrdersArgs {
+    /// all, live, or one state (working, filled, unknown ...)
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct TailArgs {
+    /// Go on as events come, until interrupted
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Start with this record [default: the last 50]
+    #[arg(long, value_name = "SEQ")]
+    pub from: Option<u64>,
+    /// At most so many events; with --from and without a limit, all of them
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// A signal id, an order id (or its first 8 digits), or dl:<number>
+    pub id: String,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReplayArgs {
+    /// End with this record, or with the last one at this time (RFC 3339)
+    #[arg(long, value_name = "SEQ|TIME")]
+    pub until: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct SettleArgs {
+    /// Kalshi ticker, Polymarket condition or token id
+    #[arg(value_parser = market)]
+    pub market: MarketId,
+    /// yes, no, void, or what YES pays (0 to 1)
+    #[arg(value_parser = settlement)]
+    pub result: Settlement,
+    #[arg(long, default_value = "kalshi", value_parser = venue)]
+    pub venue: Venue,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KillCommand {
+    /// No opens; resting opens are cancelled; closes still flow
+    On {
+        #[arg(long, default_value = "by command")]
+        reason: String,
+    },
+    /// Opens are allowed again
+    Off {
+        #[arg(long, default_value = "by command")]
+        reason: String,
+    },
+    /// Whether it is on, since when, by whom
+    Status(Json),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BreakerCommand {
+    /// Which breakers are open, and why
+    Status(Json),
+    /// Close one: global, venue:<venue>, game:<game>, market:<venue>:<id>
+    Reset {
+        #[arg(default_value = "global", value_parser = scope)]
+        scope: Scope,
+        #[arg(long, default_value = "by command")]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Every setting in force, where it comes from, and what is wrong
+    Check(Json),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Which ones [default: all]
+    pub names: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DeadLettersArgs {
+    #[command(subcommand)]
+    pub command: Option<DeadLettersCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLettersCommand {
+    /// The newest first
+    List {
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// One with its bytes
+    Show {
+        id: u64,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+fn venue(text: &str) -> Result<Venue, String> {
+    Venue::parse(text).ok_or_else(|| "kalshi, polymarket or paper".to_owned())
+}
+
+fn market(text: &str) -> Result<MarketId, String> {
+    MarketId::new(text).map_err(|error| error.to_string())
+}
+
+fn settlement(text: &str) -> Result<Settlement, String> {
+    Settlement::parse(text).ok_or_else(|| "yes, no, void, or what YES pays (0 to 1)".to_owned())
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    Scope::parse(text).ok_or_else(|| "global, venue:<venue>, game:<game> or market:<venue>:<id>".to_owned())
+}
