@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::history::StoreHistory;
 use super::readiness::Readiness;
 use crate::audit::Unlogged;
-use crate::audit::verify::{StoreCheck, VerifyReport, verify};
 use crate::audit::replay::Living;
+use crate::audit::verify::{StoreCheck, VerifyReport, verify};
 use crate::audit::views::EngineFacts;
 use crate::bus::Bus;
 use crate::bus::subjects::signals_of;
@@ -72,7 +72,15 @@ fn ended() -> ApiError {
 
 impl LiveDesk {
     #[allow(clippy::too_many_arguments)] // everything a question may touch
-    pub fn new(config: &Config, engine: EngineHandle, log: Arc<dyn EventStore>, bus: Arc<dyn Bus>, clock: Clock, risk_public_key: Vec<u8>, readiness: Arc<Readiness>) -> Self {
+    pub fn new(
+        config: &Config,
+        engine: EngineHandle,
+        log: Arc<dyn EventStore>,
+        bus: Arc<dyn Bus>,
+        clock: Clock,
+        risk_public_key: Vec<u8>,
+        readiness: Arc<Readiness>,
+    ) -> Self {
         Self {
             mode: config.mode,
             instance: config.instance.clone(),
@@ -91,9 +99,11 @@ impl LiveDesk {
     fn counters(&self, warnings: u64) -> BTreeMap<String, u64> {
         let bus = self.bus.state().borrow().clone();
         let counts = &self.counts;
-        let answered = [&counts.requested, &counts.vetoed, &counts.rejected, &counts.duplicate, &counts.ignored].map(|counter| counter.load(Ordering::Relaxed));
+        let answered = [&counts.requested, &counts.vetoed, &counts.rejected, &counts.duplicate, &counts.ignored]
+            .map(|counter| counter.load(Ordering::Relaxed));
         let names = ["requested", "vetoed", "rejected", "duplicate", "ignored"];
-        let mut counters: BTreeMap<String, u64> = names.iter().zip(answered).map(|(name, count)| (format!("answers_{name}"), count)).collect();
+        let mut counters: BTreeMap<String, u64> =
+            names.iter().zip(answered).map(|(name, count)| (format!("answers_{name}"), count)).collect();
         counters.insert("signal_warnings".to_owned(), warnings);
         counters.insert("bus_connects".to_owned(), bus.connects);
         counters.insert("bus_messages_dropped".to_owned(), bus.dropped);
@@ -145,7 +155,8 @@ impl LiveDesk {
 
     fn clear_kill_files(&self) -> Result<(), ApiError> {
         for file in self.kill_files.iter().filter(|file| file.exists()) {
-            std::fs::remove_file(file).map_err(|error| ApiError::Refused(format!("{} keeps the kill on and can't be removed: {error}", file.display())))?;
+            std::fs::remove_file(file)
+                .map_err(|error| ApiError::Refused(format!("{} keeps the kill on and can't be removed: {error}", file.display())))?;
         }
         Ok(())
     }
@@ -154,10 +165,18 @@ impl LiveDesk {
 #[async_trait]
 impl Queries for LiveDesk {
     fn identity(&self) -> Identity {
-        Identity { mode: self.mode, instance: self.instance.clone(), log_id: self.log.log_id(), version: env!("CARGO_PKG_VERSION").to_owned() }
+        Identity {
+            mode: self.mode,
+            instance: self.instance.clone(),
+            log_id: self.log.log_id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     async fn get(&self, query: Query) -> Result<Value, ApiError> {
+        if query == Query::Verify {
+            return serde_json::to_value(self.verify().await?).map_err(|error| ApiError::Internal(error.to_string()));
+        }
         let look = self.look().await?;
         self.caught_up(look.book.seq).await;
         let facts = self.facts(&look).await;

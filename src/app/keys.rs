@@ -20,7 +20,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
     let fresh = path.with_extension("new");
     let _ = fs::remove_file(&fresh);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(|| format!("{} can't be written", fresh.display()))?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)
+        .with_context(|| format!("{} can't be written", fresh.display()))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path).with_context(|| format!("{} can't be written", path.display()))
@@ -45,7 +50,8 @@ pub fn risk_key_pair(key_path: &Path, public_path: &Path) -> anyhow::Result<Ed25
         write_private(key_path, document.as_ref())?;
     }
     let bytes = read_private(key_path)?;
-    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes).map_err(|error| anyhow::anyhow!("{} holds no Ed25519 key: {error}", key_path.display()))?;
+    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&bytes)
+        .map_err(|error| anyhow::anyhow!("{} holds no Ed25519 key: {error}", key_path.display()))?;
     let public = hex(key.public_key().as_ref());
     if fs::read_to_string(public_path).ok().as_deref().map(str::trim) != Some(&public) {
         write_private(public_path, public.as_bytes())?;
@@ -69,7 +75,10 @@ pub fn public_key(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Waits for the risk consumer's first start.
 pub async fn wait_for_public_key(path: &Path) -> anyhow::Result<Vec<u8>> {
     if !path.exists() {
-        tracing::warn!("waiting for the risk consumer's public key in {}: start `arbees run --role risk` or set RISK_PUBLIC_KEY_PATH", path.display());
+        tracing::warn!(
+            "waiting for the risk consumer's public key in {}: start `arbees run --role risk` or set RISK_PUBLIC_KEY_PATH",
+            path.display()
+        );
     }
     while !path.exists() {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -91,4 +100,9 @@ pub fn http_token(path: &Path) -> anyhow::Result<Token> {
 /// Where this engine's API is, for the commands: `HTTP_ADDR` may leave the port to the system.
 pub fn write_address(path: &Path, addr: SocketAddr) -> anyhow::Result<()> {
     fs::write(path, addr.to_string()).with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// Where the engine of this folder said its API is.
+pub fn read_address(path: &Path) -> Option<SocketAddr> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
 }

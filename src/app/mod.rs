@@ -1,5 +1,11 @@
 //! Builds everything from the settings and ties it together; nothing else does.
 
+/// Speed, each figure beside its baseline.
+pub mod bench;
+/// Commands that need no engine, or start one.
+pub mod commands;
+/// The seeded market with its sample signals.
+pub mod demo;
 /// What the API and the commands read: a running engine, or its log alone.
 pub mod desk;
 /// The log as `audit` reads it.
@@ -27,7 +33,7 @@ use crate::config::{Config, Nats};
 use crate::domain::fees::BalanceUnit;
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
-use crate::http::{Token, serve};
+use crate::http::serve;
 use crate::projections::Projections;
 use crate::venues::paper::demo_market::DemoMarket;
 use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
@@ -131,7 +137,13 @@ pub async fn run_risk(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn risk_consumer(config: &Config, bus: Arc<dyn Bus>, clock: Clock, key: ring::signature::Ed25519KeyPair, ready: watch::Sender<bool>) -> RiskConsumer {
+fn risk_consumer(
+    config: &Config,
+    bus: Arc<dyn Bus>,
+    clock: Clock,
+    key: ring::signature::Ed25519KeyPair,
+    ready: watch::Sender<bool>,
+) -> RiskConsumer {
     let risk_epoch = clock.now().wall.ms().unsigned_abs();
     RiskConsumer { bus, clock, mode: config.mode, instance: config.instance.clone(), key, risk_epoch, ready }
 }
@@ -166,7 +178,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         Role::Engine | Role::Risk => keys::wait_for_public_key(&config.risk.public_key_path).await?,
     };
     let token = keys::http_token(&config.mode_dir().join("http_token"))?;
-    let listener = TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
+    let listener =
+        TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
     let http_addr = listener.local_addr()?;
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr)?;
 
@@ -196,7 +209,15 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
 
     let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
     let deliveries = Deliveries::default();
-    let live = Arc::new(desk::LiveDesk::new(&config, engine.clone(), Arc::clone(&store), Arc::clone(&bus), clock.clone(), risk_public_key, Arc::clone(&readiness)));
+    let live = Arc::new(desk::LiveDesk::new(
+        &config,
+        engine.clone(),
+        Arc::clone(&store),
+        Arc::clone(&bus),
+        clock.clone(),
+        risk_public_key,
+        Arc::clone(&readiness),
+    ));
     let outbox = Outbox {
         bus: Arc::clone(&bus),
         log: Arc::clone(&store),
@@ -206,7 +227,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         recent: Arc::clone(&live.recent),
         subject: subjects.answers.clone(),
     };
-    let publisher = Publisher { bus: Arc::clone(&bus), log: Arc::clone(&store), events: subjects.events.clone(), log_read: subjects.log_read.clone() };
+    let publisher =
+        Publisher { bus: Arc::clone(&bus), log: Arc::clone(&store), events: subjects.events.clone(), log_read: subjects.log_read.clone() };
     let (tell, told) = mpsc::unbounded_channel();
     let mut tasks = vec![
         tokio::spawn(outbox.run(outgoing_rx)),

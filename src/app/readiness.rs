@@ -1,7 +1,7 @@
 //! Whether a signal would be traded now, and if not, why not.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::bus::{Bus, Link};
@@ -42,7 +42,8 @@ impl Readiness {
         if silent_ms > RISK_SILENT_MS {
             return Some("the risk consumer is silent".to_owned());
         }
-        (!self.risk_ready.load(Ordering::Relaxed)).then(|| "the risk consumer is not ready: it is reading the log or sees another history".to_owned())
+        (!self.risk_ready.load(Ordering::Relaxed))
+            .then(|| "the risk consumer is not ready: it is reading the log or sees another history".to_owned())
     }
 
     /// Waits until risk grants, or the time is over.

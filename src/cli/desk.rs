@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::audit::replay::{Living, ReplayError};
+use crate::audit::verify::verify;
 use crate::audit::views::{self, EngineFacts, OrderFilter};
 use crate::audit::{ExplainError, Explainer, History, ReadError, Unlogged, Until, replay, tail};
 use crate::domain::ids::SignalId;
@@ -51,6 +52,7 @@ impl Desk<'_> {
             Query::Breaker => shown(views::breakers(self.book)),
             Query::Kill => shown(views::kill(self.book, self.facts.killed)),
             Query::Replay { until } => self.replay(until.as_deref()),
+            Query::Verify => shown(verify(self.history, None, self.living(), None, self.mono).map_err(unread)?),
             Query::DeadLetters { id: Some(id), .. } => self.dead_letter(*id),
             Query::DeadLetters { id: None, limit } => {
                 shown(self.history.dead_letters(limit.unwrap_or(PAGE_DEFAULT).min(DEAD_LETTERS_MAX)).map_err(unread)?)
@@ -83,12 +85,17 @@ impl Desk<'_> {
     fn replay(&self, until: Option<&str>) -> Result<Value, ApiError> {
         let wrong = |text: &str| ApiError::BadRequest(format!("until {text:?}: a sequence number or an RFC 3339 time"));
         let until = until.map(|text| Until::parse(text).ok_or_else(|| wrong(text))).transpose()?;
-        let living = (self.facts.running && until.is_none()).then(|| Living { seq: self.book.seq, state_hash: self.book.state_hash() });
+        let living = self.living().filter(|_| until.is_none());
         let (report, _) = replay(self.history, until, living, self.mono).map_err(|error| match error {
             ReplayError::Beyond { .. } => ApiError::BadRequest(error.to_string()),
             ReplayError::Read(_) | ReplayError::Fold(_) => ApiError::Internal(error.to_string()),
         })?;
         shown(report)
+    }
+
+    /// The running engine's own state, to compare with.
+    fn living(&self) -> Option<Living> {
+        self.facts.running.then(|| Living { seq: self.book.seq, state_hash: self.book.state_hash() })
     }
 
     fn dead_letter(&self, id: u64) -> Result<Value, ApiError> {

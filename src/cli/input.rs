@@ -44,8 +44,8 @@ pub fn venue_of(message: &[u8]) -> Option<Venue> {
         Some(Value::Map(inner)) => inner.as_slice(),
         _ => &outer,
     };
-    let (_, name) = Fields(inner).first_word(&["venue", "platform_buy", "platform"]).ok().flatten()?;
-    Venue::parse(name)
+    let names = ["venue", "platform_buy", "platform"];
+    names.iter().find_map(|name| Venue::parse(Fields(inner).word(name).ok().flatten()?))
 }
 
 /// The venue for a message: as told, else as the message says. Errors: neither.

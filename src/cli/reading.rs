@@ -65,6 +65,7 @@ fn question(command: &Command) -> Option<(Query, bool)> {
         Command::Pnl(json) => (Query::Pnl, json.json),
         Command::Exposure(json) => (Query::Exposure, json.json),
         Command::Explain(args) => (Query::Explain { id: args.id.clone() }, args.json.json),
+        Command::Verify(json) => (Query::Verify, json.json),
         Command::Replay(args) => (Query::Replay { until: args.until.clone() }, args.json.json),
         Command::Kill(KillCommand::Status(json)) => (Query::Kill, json.json),
         Command::Breaker(BreakerCommand::Status(json)) => (Query::Breaker, json.json),
@@ -100,7 +101,8 @@ async fn ask(query: Query, json: bool, source: &Source, output: &mut Output<'_>)
         output.write(&show::text(&query, &value, output.style))?;
     }
     // A replay that differs is a finding, not a figure.
-    let differs = matches!(query, Query::Replay { .. }) && value["identical"] == false;
+    let differs =
+        matches!(query, Query::Replay { .. }) && value["identical"] == false || matches!(query, Query::Verify) && value["good"] != true;
     Ok(if differs { Exit::Failed } else { Exit::Good })
 }
 

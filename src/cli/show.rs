@@ -18,6 +18,7 @@ pub fn text(query: &Query, value: &Value, style: Style) -> String {
         Query::Breaker => breakers(value, style),
         Query::Kill => format!("{}\n", kill(value, style)),
         Query::Replay { .. } => replay(value, style),
+        Query::Verify => verify(value, style),
         Query::DeadLetters { id: None, .. } => dead_letters(value, style),
         Query::DeadLetters { id: Some(_), .. } => dead_letter(value),
         Query::Records { .. } => format!("{value}\n"),
@@ -247,6 +248,31 @@ fn replay(value: &Value, style: Style) -> String {
         format!("{} events in {} ms, {} a second", cell(value, "events"), cell(value, "duration_ms"), cell(value, "events_per_second"));
     let state = format!("state {} at record {} ({})", cell(value, "state_hash"), cell(value, "seq"), cell(value, "recorded_at"));
     format!("{state}\n{compared}\n{rate}; {} orders, {} positions\n", cell(value, "orders"), cell(value, "positions"))
+}
+
+fn verify(value: &Value, style: Style) -> String {
+    let verdict = if value["good"] == true { style.good("the log is good") } else { style.bad("the log is NOT good") };
+    let mut text = format!(
+        "{verdict}\n{} approvals, {} signatures checked, {} fills\n",
+        cell(value, "approvals"),
+        cell(value, "signatures_checked"),
+        cell(value, "fills")
+    );
+    if value["store"].is_object() {
+        text += &format!(
+            "journal and sled hold {} records in {} segments, head {}\n",
+            cell(&value["store"], "head_seq"),
+            cell(&value["store"], "segments"),
+            cell(&value["store"], "head_hash")
+        );
+    }
+    if value["replay"].is_object() {
+        text += &replay(&value["replay"], style);
+    }
+    for problem in rows(&value["problems"]).chain(rows(&value["store"]["problems"])).filter_map(Value::as_str) {
+        text += &format!("wrong: {}\n", harmless(problem));
+    }
+    text
 }
 
 fn dead_letters(value: &Value, style: Style) -> String {

@@ -32,6 +32,8 @@ pub enum Query {
     Replay {
         until: Option<String>,
     },
+    /// Chain, laws, signatures, replay.
+    Verify,
     DeadLetters {
         id: Option<u64>,
         limit: Option<usize>,
@@ -74,6 +76,7 @@ impl Query {
                 add("until", until.clone());
                 "/api/replay"
             }
+            Self::Verify => "/api/verify",
             Self::DeadLetters { id, limit } => {
                 add("id", id.map(|id| id.to_string()));
                 add("limit", text(limit));

@@ -62,6 +62,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .route("/api/breaker", get(|desk: Desk| answer(desk, Query::Breaker)))
         .route("/api/kill", get(|desk: Desk| answer(desk, Query::Kill)))
         .route("/api/replay", get(replay))
+        .route("/api/verify", get(verify))
         .route("/api/dead-letters", get(dead_letters));
     Router::new()
         .merge(open)
@@ -141,6 +142,10 @@ async fn explain_path(desk: Desk, path: Result<Path<String>, PathRejection>) -> 
 async fn tail(desk: Desk, parsed: Parsed) -> Answer {
     let Asked { from, limit, .. } = asked(parsed)?;
     answer(desk, Query::Tail { from, limit }).await
+}
+
+async fn verify(desk: Desk) -> Answer {
+    answer(desk, Query::Verify).await
 }
 
 async fn replay(desk: Desk, parsed: Parsed) -> Answer {

@@ -1,0 +1,274 @@
+//! Every command, from arguments to exit code.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::history::StoreHistory;
+use super::{Books, Role, Running, demo, keys, start};
+use crate::audit::verify::{StoreCheck, verify};
+use crate::audit::views::EngineFacts;
+use crate::cli::args::{ConfigCommand, KillCommand, RunArgs, SignalCommand};
+use crate::cli::{Args, Client, Command, Exit, Found, LogDesk, Output, Source, Style, carry_out};
+use crate::clock::Clock;
+use crate::config::{Config, load};
+use crate::domain::market::Venue;
+use crate::event_log::EventStore;
+use crate::event_log::verify::verify_dir;
+use crate::http::{self, ApiError, Identity, Queries, Query};
+
+/// Runs one command. Prints its own errors; the number is the exit code.
+pub async fn run(args: Args) -> Exit {
+    let config = match load(args.env_file.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return Exit::Usage;
+        }
+    };
+    logging(&config);
+    let done = match &args.command {
+        Command::Run(run) => engine(config, run).await,
+        Command::Demo(args) => demo::run(config, args).await,
+        Command::Bench(args) => super::bench::run(args).await,
+        Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
+        command => return reading(&config, command).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("arbees: {error:#}");
+        Exit::Failed
+    })
+}
+
+/// Log lines to standard error: text for people or one JSON object a line.
+fn logging(config: &Config) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::prelude::*;
+    let level = config.log_lines.level.parse().unwrap_or(LevelFilter::INFO);
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_target("arbees", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry().with(targets);
+    // A second initialisation (tests) keeps the first.
+    let _ = if config.log_lines.json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
+}
+
+async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
+    use crate::cli::args::Role as Asked;
+    let role = match args.role {
+        Asked::All => Role::All,
+        Asked::Engine => Role::Engine,
+        Asked::Risk => {
+            tokio::select! {
+                ended = super::run_risk(&config) => ended?,
+                () = interrupted() => {}
+            }
+            return Ok(Exit::Good);
+        }
+    };
+    let books = match &args.tape {
+        None => Books::SignalsOnly,
+        Some(file) => {
+            anyhow::ensure!(file.is_file(), "the tape {} is not a file", file.display());
+            Books::Tape { file: file.clone(), speed: args.speed }
+        }
+    };
+    let bus = super::bus(&config, &format!("arbees-{}", config.instance), &Clock::system()).await?;
+    let running = start(config, role, books, bus).await?;
+    Ok(until_the_end(running).await)
+}
+
+/// Runs until a signal of the system, or until the engine halts.
+pub async fn until_the_end(running: Running) -> Exit {
+    let mut halted = running.engine.halted();
+    let exit = tokio::select! {
+        () = interrupted() => Exit::Good,
+        _ = halted.wait_for(Option::is_some) => Exit::Halted,
+    };
+    running.stop().await;
+    exit
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+fn config_check(config: &Config, json: bool) -> Exit {
+    if json {
+        let lines: Vec<Value> = config.effective.iter().map(|line| serde_json::json!({ "name": line.name, "value": line.value, "source": line.source.to_string(), "allowed": line.allowed, "doc": line.doc })).collect();
+        println!("{}", Value::Array(lines));
+        return Exit::Good;
+    }
+    for line in &config.effective {
+        println!("{:28} {:24} {}", line.name, line.value.as_deref().unwrap_or("-"), line.source);
+    }
+    println!("settings are good; mode {}, data in {}", config.mode, config.mode_dir().display());
+    Exit::Good
+}
+
+/// Asks the running engine, or its log.
+async fn reading(config: &Config, command: &Command) -> Exit {
+    let clock = Clock::system();
+    let mut stdout = std::io::stdout();
+    let mut output = Output { out: &mut stdout, style: Style::of_stdout() };
+    let done = match source(config, command, &clock).await {
+        Ok(source) => {
+            carry_out(command, &source, &by(), clock.now().wall, &mut output).await.map_err(|error| (error.exit(), error.to_string()))
+        }
+        Err(error) => Err((Exit::Failed, format!("{error:#}"))),
+    };
+    done.unwrap_or_else(|(exit, text)| {
+        if !text.is_empty() {
+            eprintln!("arbees: {text}");
+        }
+        exit
+    })
+}
+
+/// Who gives a command, for the log.
+fn by() -> String {
+    format!("cli (pid {})", std::process::id())
+}
+
+async fn source(config: &Config, command: &Command, clock: &Clock) -> anyhow::Result<Source> {
+    // What the parser makes of a signal needs neither engine nor log.
+    if matches!(command, Command::Signal(SignalCommand::Lint { .. })) {
+        return Ok(Source::Log(Box::new(Nothing)));
+    }
+    let address = keys::read_address(&config.mode_dir().join("http_addr")).unwrap_or(config.http_addr);
+    let token = config.mode_dir().join("http_token");
+    match Client::find(address, config.mode, &config.instance, token).await {
+        Ok(Found::Engine(client, _)) => return Ok(Source::Http(client)),
+        Ok(Found::Other(other)) => tracing::debug!("at {address} is another engine: {} {}", other.mode, other.instance),
+        Ok(Found::Nobody) => {}
+        Err(error) => tracing::warn!("{error}"),
+    }
+    if matches!(command, Command::Kill(KillCommand::On { .. })) {
+        let file = config.mode_dir().join("KILL");
+        std::fs::create_dir_all(config.mode_dir())
+            .and_then(|()| std::fs::write(&file, "by command, while no engine ran"))
+            .with_context(|| format!("{} can't be written", file.display()))?;
+        anyhow::bail!("no engine runs; {} was written, so the next one starts killed", file.display());
+    }
+    anyhow::ensure!(
+        config.mode_dir().join("journal").exists(),
+        "no engine answers at {address} and there is no log in {}",
+        config.mode_dir().display()
+    );
+    offline(config, command, clock).await
+}
+
+/// The log itself, opened as the engine would open it.
+async fn offline(config: &Config, command: &Command, clock: &Clock) -> anyhow::Result<Source> {
+    let store = matches!(command, Command::Verify(_)).then(|| check_store(&config.mode_dir())).transpose()?;
+    let (log, _, report) = super::open_log(config).await?;
+    for repair in &report.repairs {
+        eprintln!("log repaired: {repair}");
+    }
+    let facts = EngineFacts {
+        mode: config.mode,
+        instance: config.instance.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        log_id: report.log_id,
+        running: false,
+        not_ready: Vec::new(),
+        halted: None,
+        killed: false,
+        questions_open: 0,
+        dead_letters: 0,
+        counters: Default::default(),
+        now: clock.now().wall,
+    };
+    let (log, mono) = (log as Arc<dyn EventStore>, clock.clone());
+    let key = keys::public_key(&config.risk.public_key_path).ok();
+    let desk = LogDesk::open(Box::new(StoreHistory(log)), facts, Arc::new(move || mono.now().mono))?;
+    Ok(Source::Log(Box::new(Verifying { desk, store, key, clock: clock.clone() })))
+}
+
+fn check_store(dir: &Path) -> anyhow::Result<StoreCheck> {
+    let report = verify_dir(dir)?;
+    Ok(StoreCheck { head_seq: report.head.seq, head_hash: report.head.hash, segments: report.segments, problems: report.problems })
+}
+
+/// A log without an engine, with what the disk check found.
+struct Verifying {
+    desk: LogDesk,
+    store: Option<StoreCheck>,
+    key: Option<Vec<u8>>,
+    clock: Clock,
+}
+
+#[async_trait]
+impl Queries for Verifying {
+    fn identity(&self) -> Identity {
+        self.desk.identity()
+    }
+
+    async fn get(&self, query: Query) -> Result<Value, ApiError> {
+        if query != Query::Verify {
+            return self.desk.get(query).await;
+        }
+        let report = verify(self.desk.history(), self.store.clone(), None, self.key.as_deref(), &|| self.clock.now().mono);
+        let report = report.map_err(|error| ApiError::Internal(error.to_string()))?;
+        serde_json::to_value(report).map_err(|error| ApiError::Internal(error.to_string()))
+    }
+
+    async fn command(&self, command: http::Command) -> Result<String, ApiError> {
+        self.desk.command(command).await
+    }
+
+    async fn readiness(&self) -> Result<(), Vec<String>> {
+        self.desk.readiness().await
+    }
+
+    async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError> {
+        self.desk.signal(venue, bytes).await
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}
+
+/// Behind commands that ask nobody.
+struct Nothing;
+
+fn nobody() -> ApiError {
+    ApiError::Unavailable("this command asks no engine".to_owned())
+}
+
+#[async_trait]
+impl Queries for Nothing {
+    fn identity(&self) -> Identity {
+        unreachable!("Invariant: nobody asks who nothing is")
+    }
+
+    async fn get(&self, _: Query) -> Result<Value, ApiError> {
+        Err(nobody())
+    }
+
+    async fn command(&self, _: http::Command) -> Result<String, ApiError> {
+        Err(nobody())
+    }
+
+    async fn readiness(&self) -> Result<(), Vec<String>> {
+        Err(Vec::new())
+    }
+
+    async fn signal(&self, _: Venue, _: Vec<u8>) -> Result<Value, ApiError> {
+        Err(nobody())
+    }
+
+    fn metrics(&self) -> String {
+        String::new()
+    }
+}
