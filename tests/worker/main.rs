@@ -3,6 +3,8 @@
 
 mod arbees;
 mod bus;
+#[path = "../tapes/reference.rs"]
+mod reference;
 mod run;
 mod strategy;
 mod support;

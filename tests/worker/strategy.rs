@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, until};
+use crate::support::until;
 
 pub const ANSWERS: &str = "answers.paper.main";
 
@@ -70,10 +70,9 @@ impl Strategy {
         self.answers.lock().expect("lock").len()
     }
 
-    /// Waits for the next answer without a signal id after the first `heard` answers.
-    pub async fn nameless_after(&self, heard: usize) -> Value {
-        let what = format!("an answer without a signal id within {PATIENCE:?}");
-        until(&what, async || self.heard().into_iter().skip(heard).find(|answer| answer["signal_id"].is_null())).await
+    /// The first answer after the first `heard` ones.
+    pub async fn next_after(&self, heard: usize) -> Value {
+        until("another answer", async || self.heard().into_iter().nth(heard)).await
     }
 }
 

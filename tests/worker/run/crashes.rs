@@ -107,7 +107,8 @@ async fn killed_again_and_again_under_load_it_answers_everything_and_orders_noth
 
     let published = publisher.published.lock().await.clone();
     let answered = || {
-        let heard: BTreeSet<String> = strategy.heard().iter().filter_map(|answer| answer["signal_id"].as_str().map(str::to_owned)).collect();
+        let heard: BTreeSet<String> =
+            strategy.heard().iter().filter_map(|answer| answer["signal_id"].as_str().map(str::to_owned)).collect();
         published.iter().all(|id| heard.contains(id))
     };
     let started = Instant::now();
@@ -117,7 +118,8 @@ async fn killed_again_and_again_under_load_it_answers_everything_and_orders_noth
     }
     // Between two questions the engine may book what it has looked up.
     let same = crate::support::until("a quiet moment", async || {
-        let (before, replay, after) = (place.json(&["status", "--json"]), place.json(&["replay", "--json"]), place.json(&["status", "--json"]));
+        let (before, replay, after) =
+            (place.json(&["status", "--json"]), place.json(&["replay", "--json"]), place.json(&["status", "--json"]));
         (before["seq"] == after["seq"] && replay["seq"] == after["seq"]).then_some((replay, after))
     });
     let (replay, status) = same.await;

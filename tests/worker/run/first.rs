@@ -61,7 +61,11 @@ async fn a_signal_on_nats_becomes_a_position_that_the_log_tells_again() {
     assert_eq!(place.json(&["positions", "--json"]), positions, "without an engine the log says the same");
     assert_eq!(place.json(&["explain", "first", "--json"])["orders"], told["orders"]);
     let verified = place.json(&["verify", "--json"]);
-    assert_eq!((&verified["good"], &verified["fills"], &verified["signatures_checked"]), (&json!(true), &json!(1), &json!(1)), "{verified}");
+    assert_eq!(
+        (&verified["good"], &verified["fills"], &verified["signatures_checked"]),
+        (&json!(true), &json!(1), &json!(1)),
+        "{verified}"
+    );
     let until_then = place.json(&["replay", "--json", "--until", &status["seq"].to_string()]);
     assert_eq!(until_then["state_hash"], status["state_hash"], "the log up to there folds to the living engine's state");
     let offline = place.json(&["status", "--json"]);

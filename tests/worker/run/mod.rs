@@ -2,4 +2,12 @@
 
 mod crashes;
 mod first;
+mod kills;
+mod log_failures;
+mod nats_gone;
+mod operators;
+mod poison;
+mod repeats;
 mod separate_risk;
+mod settings;
+mod tapes;
