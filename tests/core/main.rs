@@ -2,6 +2,8 @@
 
 /// Random numbers from a seed: the only dice here.
 mod dice;
+/// A log that is still empty.
+mod first_start;
 /// Engine, risk and paper exchange without time.
 mod rig;
 /// Rows of signals with their answers.

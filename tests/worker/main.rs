@@ -3,6 +3,7 @@
 
 mod arbees;
 mod bus;
+#[allow(dead_code)] // the tapes' own tests use the rest
 #[path = "../tapes/reference.rs"]
 mod reference;
 mod run;

@@ -126,6 +126,8 @@ async fn killed_again_and_again_under_load_it_answers_everything_and_orders_noth
     assert_eq!((&replay["identical"], &replay["state_hash"]), (&json!(true), &status["state_hash"]), "{replay}");
     assert_eq!(status["breakers"], json!([]), "{status}");
     engine.kill();
+    let again = place.json(&["replay", "--json", "--until", &status["seq"].to_string()]);
+    assert_eq!(again["state_hash"], status["state_hash"], "and after kill -9");
 
     let events = place.events();
     let counted = count(&events);

@@ -18,7 +18,6 @@ fn a_wrong_setting_refuses_the_start_with_one_line_that_names_it() {
         ("NATS_URL", "http://127.0.0.1", "NATS_URL"),
         ("INSTANCE", "Main Engine", "INSTANCE"),
         ("PAPER_TRADING", "0", "LIVE_TRADING_AUTHORIZED"),
-        ("TRADING_MODE", "live", "live"),
         ("TRADING_MODE", "papier", "TRADING_MODE"),
     ] {
         let place = Place::new("embedded").with(name, value);
@@ -30,6 +29,18 @@ fn a_wrong_setting_refuses_the_start_with_one_line_that_names_it() {
         }
         assert!(!place.mode_dir().exists(), "{name}={value}: nothing was begun");
     }
+}
+
+#[test]
+fn live_trading_is_refused_even_with_both_switches() {
+    let place = Place::new("embedded").with("TRADING_MODE", "live");
+    let said = place.say(&["run"]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.err.lines().all(|line| line.starts_with("TRADING_MODE = live")), "{said:?}");
+    let place = place.with("PAPER_TRADING", "0").with("LIVE_TRADING_AUTHORIZED", "true");
+    let said = place.say(&["run"]);
+    assert_eq!((said.code, said.err.lines().count()), (2, 1), "{said:?}");
+    assert!(said.err.contains("paper only"), "{said:?}");
 }
 
 #[test]

@@ -99,6 +99,31 @@ async fn trade(file: &str, targets: &[Target]) {
     eprintln!("{file}: {number} signals, {requested} orders, {} fills of {} sizes", checker.fills.len(), checker.shown_rows);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dirty_tape_with_broken_lines_is_played_to_its_end_and_every_row_is_counted() {
+    let Some(path) = tape("kalshi_KXNCAAMBGAME-26JAN03BCGT.jsonl.gz") else { return };
+    let place = Place::new("embedded");
+    let (mut dirty, mut rows, mut broken) = (Vec::new(), 0, 0);
+    for (row, line) in lines(&path) {
+        dirty.extend(format!("{line}\n").into_bytes());
+        rows += 1;
+        if row % 500 == 0 {
+            let bad: &[u8] = [&b"{\"ts_ms\": NaN}"[..], b"\xff\xfe", b"", b"{\"ts_ms\":1,"][broken % 4];
+            dirty.extend(bad.iter().chain(b"\n"));
+            broken += 1;
+        }
+    }
+    let file = place.dir.join("dirty.jsonl");
+    std::fs::write(&file, dirty).expect("tape");
+    let mut engine = place.start(&["run", "--tape", file.to_str().expect("path"), "--speed", "1000"]);
+    let words = format!("the tape has ended: {} rows, {broken} of them left out", rows + broken);
+    until(&words, async || engine.lines().contains(&words).then_some(())).await;
+    place.ready().await;
+    assert_eq!(engine.stop(), 0);
+    let said = place.say(&["run", "--tape", "/nowhere"]);
+    assert_eq!((said.code, said.err.contains("/nowhere")), (1, true), "{said:?}");
+}
+
 struct Fill {
     key: String,
     buys: bool,
