@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::narrator;
+use super::narrator::Narrator;
 use crate::bus::Bus;
 use crate::bus::envelope::{RANGE_BYTES_MAX, RANGE_RECORDS_MAX, RangeReply, RangeRequest, decode, encode};
 use crate::event_log::EventStore;
@@ -27,6 +27,7 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes every record after `from_seq`. Runs until the process ends.
     pub async fn run(self, from_seq: u64, mut durable: watch::Receiver<u64>) {
+        let mut narrator = Narrator::default();
         let mut published = from_seq;
         let mut connects = self.bus.state().borrow().connects;
         loop {
@@ -45,7 +46,7 @@ impl Publisher {
                 continue;
             }
             for record in records {
-                narrator::tell(self.log.mode(), &record);
+                narrator.tell(self.log.mode(), &record);
                 let payload = record.bytes.to_vec();
                 while self.bus.publish(&self.events, payload.clone().into(), None).await.is_err() {
                     let _ = self.bus.wait_connected(Duration::from_secs(1)).await;
