@@ -49,7 +49,8 @@ fn logging(config: &Config) {
     use tracing_subscriber::prelude::*;
     let level = config.log_lines.level.parse().unwrap_or(LevelFilter::INFO);
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("arbees", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(coloured);
     let registry = tracing_subscriber::registry().with(targets);
     // A second initialisation (tests) keeps the first.
     let _ = if config.log_lines.json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };

@@ -2,6 +2,8 @@
 
 /// Random numbers from a seed: the only dice here.
 mod dice;
+/// Facts, one rig each.
+mod facts;
 /// Engine, risk and paper exchange without time.
 mod rig;
 /// Rows of signals with their answers.

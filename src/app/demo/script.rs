@@ -90,13 +90,7 @@ const STEPS: &[Step] = &[
     step("names Montreal, the ticker ends in Toronto", 2, Yes, 0, With(|s| set(s, &[("team", json!("Montreal Canadiens"))]))),
     step("buy YES on New York while Boston is held", 1, Yes, 0, Plain),
     step("a condition id without its token", 3, Yes, 0, With(|s| set(s, &[("token_id", Value::Null)]))),
-    step(
-        "the token as a number: digits are lost",
-        3,
-        Yes,
-        0,
-        Bytes(|text| text.replacen("\"token_id\":\"", "\"token_id\":", 1).replacen("0000001\"", "0000001", 1)),
-    ),
+    step("the token as a number: digits are lost", 3, Yes, 0, Bytes(bare_token)),
     step("an edge of 1500 points, as if in hundredths", 2, Yes, 0, With(|s| set(s, &[("edge_pct", json!(1500))]))),
     step("hold", 2, Yes, 0, With(|s| set(s, &[("direction", json!("hold"))]))),
     step(
@@ -115,6 +109,14 @@ fn set(signal: &mut Value, fields: &[(&str, Value)]) {
     for (name, value) in fields {
         signal[*name] = value.clone();
     }
+}
+
+/// The token without its quotes, as a careless publisher sends it.
+fn bare_token(text: String) -> String {
+    let name = "\"token_id\":\"";
+    let Some(start) = text.find(name).map(|at| at + name.len()) else { return text };
+    let Some(end) = text[start..].find('"').map(|length| start + length) else { return text };
+    format!("{}{}{}", &text[..start - 1], &text[start..end], &text[end + 1..])
 }
 
 fn close(signal: &mut Value) {
