@@ -4,23 +4,31 @@
 //! Nothing under `domain`, `projections`, `risk` and `engine` waits, reads a clock, rolls dice, uses floats or
 //! iterates an unordered map.
 
-/// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
-pub mod domain;
-
-/// Memory: the fold of the log. Pure.
-pub mod projections;
-
-/// The mind: decides every order's life. Pure.
-pub mod engine;
-
-/// The judge: rules, grants, verdicts. Pure.
-pub mod risk;
-
-/// The auditor: views, explain, replay, verify. Reads, never writes.
+/// Builds everything from the settings and ties it together.
+// pub mod app;
+/// What happened, for people and programs: reads, never writes.
 pub mod audit;
-
-/// The window: health, metrics, the local API.
-pub mod http;
-
+/// The letterbox: subjects, NATS, and the same in process.
+pub mod bus;
 /// The front door: arguments, reading commands, tables.
 pub mod cli;
+/// The one door to time.
+pub mod clock;
+/// Settings: one table, read once, refused when anything in them is wrong.
+pub mod config;
+/// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
+pub mod domain;
+/// The mind: decides every order's life. Pure.
+pub mod engine;
+/// The book: an append-only log of events, journal and sled.
+pub mod event_log;
+/// The window: health, metrics, the local API.
+pub mod http;
+/// Memory: the fold of the log. Pure.
+pub mod projections;
+/// The judge: rules, grants, verdicts. Pure.
+pub mod risk;
+/// The counters: one folder a venue, all alike.
+pub mod venues;
+/// The hands: they carry out what the engine decides and feed back what happened.
+pub mod workers;

@@ -44,8 +44,9 @@ pub fn venue_of(message: &[u8]) -> Option<Venue> {
         Some(Value::Map(inner)) => inner.as_slice(),
         _ => &outer,
     };
-    let (_, name) = Fields(inner).first_word(&["venue", "platform_buy", "platform"]).ok().flatten()?;
-    Venue::parse(name)
+    let fields = Fields(inner);
+    let named = |name: &&str| fields.word(name).ok().flatten();
+    Venue::parse(["venue", "platform_buy", "platform"].iter().find_map(named)?)
 }
 
 /// The venue for a message: as told, else as the message says. Errors: neither.

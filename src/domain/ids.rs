@@ -151,9 +151,19 @@ macro_rules! bytes_id {
                     let text = String::deserialize(d)?;
                     return Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a hex id of the right length"));
                 }
-                let bytes = serde_bytes::ByteBuf::deserialize(d)?;
-                let array: [u8; $len] = bytes.as_slice().try_into().map_err(|_| serde::de::Error::custom("id of the wrong length"))?;
-                Ok(Self(array))
+                struct Bytes;
+                impl serde::de::Visitor<'_> for Bytes {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "{} bytes", $len)
+                    }
+
+                    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<$name, E> {
+                        bytes.try_into().map($name).map_err(|_| E::invalid_length(bytes.len(), &self))
+                    }
+                }
+                d.deserialize_bytes(Bytes)
             }
         }
     };

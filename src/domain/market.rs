@@ -259,7 +259,7 @@ impl Settlement {
 }
 
 /// Best prices of a book, in the book's own terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quote {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bid: Option<Price>,

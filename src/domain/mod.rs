@@ -14,6 +14,8 @@ pub mod ids;
 pub mod limits;
 /// Venues, outcomes, price grids, settlements.
 pub mod market;
+/// A book from outside and our orders against it.
+pub mod matching;
 /// Exact money.
 pub mod money;
 /// Orders and their states.
@@ -22,7 +24,7 @@ pub mod order;
 pub mod report;
 /// The signal and its reader.
 pub mod signal;
-/// Teams and their codes in tickers.
+/// Teams of four leagues, and what tickers say of them.
 pub mod teams;
 /// Points in time.
 pub mod time;

@@ -71,8 +71,10 @@ macro_rules! micros {
 
             /// The value rounded to six decimals. Errors: outside the bounds.
             pub fn try_rounded(decimal: &Decimal, rounding: Rounding) -> Result<Self, DecimalError> {
-                let micros = decimal.to_micros(rounding)?;
-                if (Self::MIN_MICROS..=Self::MAX_MICROS).contains(&micros) { Ok(Self(micros)) } else { Err(DecimalError::OutOfRange) }
+                let (down, up) = (decimal.to_micros(Rounding::Down)?, decimal.to_micros(Rounding::Up)?);
+                let micros = if rounding == Rounding::Up { up } else { down };
+                // The bounds hold for the value as written: 1.0000001 is no price, though it rounds to one.
+                if down < Self::MIN_MICROS || up > Self::MAX_MICROS { Err(DecimalError::OutOfRange) } else { Ok(Self(micros)) }
             }
         }
 
@@ -254,6 +256,8 @@ mod tests {
     fn refuses_what_it_cannot_hold() {
         assert!(Price::parse("1.01").is_err());
         assert!(Price::parse("0.0000001").is_err());
+        let above = Decimal::parse("1.0000001").expect("decimal");
+        assert!(Price::try_rounded(&above, Rounding::Down).is_err());
         assert!(Quantity::parse("-1").is_err());
         assert!(Usd::parse("NaN").is_err());
         assert!(Usd::parse("").is_err());

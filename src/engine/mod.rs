@@ -35,8 +35,8 @@ pub use session::{Settings, Start};
 
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::event::{Event, Recorded, Scope};
-use crate::domain::ids::{Hash, OrderId, SignalId};
-use crate::domain::market::{BookKey, Quote};
+use crate::domain::ids::{Hash, MarketId, OrderId, SignalId};
+use crate::domain::market::{BookKey, Quote, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
 use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews};
@@ -153,8 +153,9 @@ pub enum Effect {
     },
     /// The market has ended at this venue.
     MarketEnded {
-        venue: crate::domain::market::Venue,
-        market: crate::domain::ids::MarketId,
+        venue: Venue,
+        market: MarketId,
+        settlement: Settlement,
     },
     Halt {
         why: String,
@@ -276,6 +277,11 @@ impl Engine {
     /// Signals whose verdict is awaited.
     pub fn questions_open(&self) -> usize {
         self.asked.len()
+    }
+
+    /// Those signals.
+    pub fn asking(&self) -> impl Iterator<Item = &SignalId> {
+        self.asked_signals.keys()
     }
 
     /// Parser warnings since the start: naive times, unknown fields, missing `created_at`.

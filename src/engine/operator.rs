@@ -104,7 +104,7 @@ impl Engine {
         }
         let before = self.book.cash.cash;
         let seq = self.append(now, vec![Event::MarketSettled { venue, market: market.clone(), settlement }], out);
-        self.after(seq, Deferred::Effect(Effect::MarketEnded { venue, market }));
+        self.after(seq, Deferred::Effect(Effect::MarketEnded { venue, market, settlement }));
         Ok(format!("{key} settled; ${} paid out", self.book.cash.cash - before))
     }
 

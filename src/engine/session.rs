@@ -37,13 +37,13 @@ pub struct Start {
 impl Engine {
     pub(super) fn start(&mut self, now: Now, start: Start, out: &mut Vec<Effect>) {
         assert!(!self.started, "Invariant: a session starts once");
-        let empty = self.book.seq == 0;
         self.durable = (self.book.seq, start.head_hash);
         self.epoch = self.book.epoch + 1;
         self.started = true;
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
-        if empty {
+        // Not "when the log is empty": a crash can leave the first record without the second.
+        if !self.book.cash.opened {
             events.push(Event::OpeningBalance { cash: start.opening_cash });
         }
         if self.book.limits.as_ref() != Some(&start.limits) {

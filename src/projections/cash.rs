@@ -6,6 +6,8 @@ use crate::domain::money::Usd;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cash {
+    /// The opening balance is booked.
+    pub opened: bool,
     pub cash: Usd,
     /// What outstanding orders may still take.
     pub reserved: Usd,
@@ -42,8 +44,8 @@ impl Cash {
     }
 
     pub(super) fn opening(&mut self, cash: Usd) {
-        self.cash += cash;
-        self.day_moved += cash;
+        self.opened = true;
+        self.moved(cash);
     }
 
     pub(super) fn moved(&mut self, amount: Usd) {

@@ -112,9 +112,12 @@ impl Projections {
                 self.change(order_id, |record| record.acked(venue_order_id.clone(), at))?;
                 self.activity.succeeded();
             }
-            Event::OrderRejected { order_id, message, .. } => {
+            Event::OrderRejected { order_id, message, code, .. } => {
                 self.change(order_id, |record| record.rejected(message.clone()))?;
-                self.activity.failed();
+                // A killed fill-or-kill is what was asked for, not a failure.
+                if !code.starts_with("fill_or_kill") {
+                    self.activity.failed();
+                }
             }
             Event::OrderOutcomeUnknown { order_id, .. } => {
                 self.change(order_id, |record| record.unknown(at))?;

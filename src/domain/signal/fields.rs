@@ -35,16 +35,6 @@ impl<'a> Fields<'a> {
         Ok(self.text(name)?.map(str::trim).filter(|text| !text.is_empty()))
     }
 
-    /// The first of several names whose text is not empty.
-    pub fn first_word(&self, names: &[&'static str]) -> Result<Option<(&'static str, &'a str)>, FieldError> {
-        for name in names {
-            if let Some(text) = self.word(name)? {
-                return Ok(Some((name, text)));
-            }
-        }
-        Ok(None)
-    }
-
     /// A JSON number or a decimal string.
     pub fn number(&self, name: &str) -> Result<Option<Decimal>, FieldError> {
         let text = match self.get(name) {
@@ -57,18 +47,26 @@ impl<'a> Fields<'a> {
         Ok(Some(decimal))
     }
 
-    /// RFC 3339 text, or milliseconds since 1970.
+    /// RFC 3339 text, with or without its zone.
     pub fn time(&self, name: &str) -> Result<Option<(Time, Zone)>, FieldError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Text(text)) => Time::parse(text).map(Some).ok_or_else(|| wrong_value(name, text, "not an RFC 3339 time")),
-            Some(Value::Number(text)) => {
-                let ms: i64 = text.parse().map_err(|_| wrong_value(name, text, "not whole milliseconds since 1970"))?;
-                Ok(Some((Time::from_ms(ms), Zone::Given)))
-            }
-            Some(other) => Err(wrong_type(name, other, "an RFC 3339 time")),
-        }
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let time = has_rfc3339_shape(text).then(|| Time::parse(text)).flatten();
+        time.map(Some).ok_or_else(|| wrong_value(name, text, "not an RFC 3339 time"))
     }
+}
+
+/// The reader behind `Time` takes more (dates alone, week dates, zone names); the contract doesn't.
+fn has_rfc3339_shape(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (Some(date), Some(clock)) = (text.get(..11), text.get(11..)) else { return false };
+    let (Some(seconds), Some(rest)) = (clock.get(..8), clock.get(8..)) else { return false };
+    let shape = |text: &str| text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte }).collect::<Vec<_>>();
+    let at_zone = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
+    let (fraction, zone) = rest.split_at(at_zone);
+    matches!(shape(date).as_slice(), b"0000-00-00T" | b"0000-00-00t" | b"0000-00-00 ")
+        && shape(seconds) == b"00:00:00"
+        && (fraction.is_empty() || fraction.strip_prefix('.').is_some_and(digits))
+        && matches!(shape(zone).as_slice(), b"" | b"Z" | b"z" | b"+00:00" | b"-00:00")
 }
 
 pub fn wrong_type(name: &str, got: &Value, wanted: &str) -> FieldError {

@@ -1,7 +1,10 @@
 //! The signal (contract: `schemas/v1/signal.json`, design §5).
 
 pub mod fields;
+mod names;
 mod parse;
+#[cfg(test)]
+mod tests;
 pub mod value;
 
 use std::collections::BTreeMap;

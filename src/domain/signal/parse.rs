@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::fields::{FieldError, Fields, wrong_type, wrong_value};
+use super::names::{KEPT, READ};
 use super::value::{Value, decode};
 use super::{Intent, LIFE_DEFAULT_MS, Parsed, Rejection, Signal, Size, Warning};
 use crate::domain::decimal::Decimal;
-use crate::domain::ids::{GameId, Hash, MarketId, SignalId, TokenId, excerpt, sha256};
+use crate::domain::ids::{GameId, Hash, IdError, MarketId, SignalId, TokenId, excerpt, sha256};
 use crate::domain::market::{Outcome, Quote, Venue};
 use crate::domain::money::{Edge, Price, Probability, Quantity, Rounding, Usd};
 use crate::domain::order::TimeInForce;
@@ -18,68 +19,6 @@ const LIFE_MAX_MS: i64 = 24 * 3_600_000;
 /// Bytes of notes kept in the log with a signal; the record has to stay below 6 KiB.
 const NOTES_BYTES_MAX: usize = 1_024;
 const NOTE_BYTES_MAX: usize = 256;
-
-/// Names that are read into `Signal`; everything else is a note.
-const READ: &[&str] = &[
-    "signal_id",
-    "request_id",
-    "schema",
-    "venue",
-    "platform_buy",
-    "platform",
-    "market_id",
-    "token_id",
-    "side",
-    "direction",
-    "action",
-    "limit_price",
-    "buy_price",
-    "max_price",
-    "min_price",
-    "price_terms",
-    "size",
-    "size_unit",
-    "suggested_size",
-    "tif",
-    "model_prob",
-    "probability",
-    "edge_pct",
-    "game_id",
-    "event_id",
-    "sport",
-    "market_type",
-    "team",
-    "entity",
-    "created_at",
-    "timestamp",
-    "expires_at",
-    "ttl_ms",
-    "yes_bid",
-    "yes_ask",
-    "price_ts",
-    "liquidity_available",
-    "arb_id",
-    "legs",
-    "leg_policy",
-];
-
-/// Names we know and keep as sent.
-const KEPT: &[&str] = &[
-    "signal_type",
-    "reason",
-    "confidence",
-    "source",
-    "model_version",
-    "market_prob",
-    "exit_reason",
-    "outcome",
-    "neg_risk",
-    "play_id",
-    "platform_sell",
-    "sell_price",
-    "edge_unit",
-    "asset",
-];
 
 /// Reads a message. `published_at` is the bus's time of it; it stands in for a missing `created_at`.
 pub fn parse(subject: &str, raw: &[u8], published_at: Time) -> Result<Parsed, Rejection> {
@@ -115,6 +54,10 @@ impl Reader<'_> {
         let known = signal_id.as_ref().ok().cloned().flatten();
         let reject =
             |reason: Option<Reason>, error: String| Rejection { signal_id: known.clone(), content_hash: self.content_hash, reason, error };
+        // Of another schema nothing can be read, not even a hold.
+        if let Some(other) = self.unknown_schema() {
+            return Err(reject(Some(Reason::SchemaUnknown), wrong_value("schema", &other, "only 1 is known")));
+        }
         // Hold is decided before required fields.
         match self.is_hold() {
             Ok(true) => return Ok(Parsed::Hold { signal_id: known }),
@@ -126,9 +69,6 @@ impl Reader<'_> {
             Ok(None) => return Err(reject(None, "`signal_id` is missing: without it a repeat can't be told from a new signal".to_owned())),
             Err(error) => return Err(reject(None, error)),
         };
-        if let Some(other) = self.unknown_schema() {
-            return Err(reject(Some(Reason::SchemaUnknown), wrong_value("schema", &other, "only 1 is known")));
-        }
         if let Some(Value::Number(digits)) = self.fields.get("token_id") {
             let error = wrong_value("token_id", digits, "must be sent as text: numbers of that length lose digits on the way");
             return Err(reject(Some(Reason::TokenIdNotString), error));
@@ -140,8 +80,8 @@ impl Reader<'_> {
     }
 
     fn signal_id(&self) -> Result<Option<SignalId>, FieldError> {
-        let Some((name, text)) = self.fields.first_word(&["signal_id", "request_id"])? else { return Ok(None) };
-        SignalId::new(text).map(Some).map_err(|error| wrong_value(name, text, error.rule))
+        let (name, alias) = (id(&self.fields, "signal_id", SignalId::new)?, id(&self.fields, "request_id", SignalId::new)?);
+        Ok(name.or(alias))
     }
 
     fn is_hold(&self) -> Result<bool, FieldError> {
@@ -162,6 +102,7 @@ impl Reader<'_> {
         let side = self.side()?;
         let (limit_price, ambiguous_price) = self.limit_price(intent, side)?;
         let (created_at, expires_at) = self.life(published_at)?;
+        let price_ts = self.time("price_ts")?;
         let (sport, kind) = self.sport_and_kind()?;
         let f = &self.fields;
         Ok(Signal {
@@ -178,31 +119,33 @@ impl Reader<'_> {
             model_prob: self.model_prob(side)?,
             declared_edge: self.declared_edge()?,
             quote: Quote { bid: self.price("yes_bid", Rounding::Down)?, ask: self.price("yes_ask", Rounding::Up)? },
-            price_ts: self.fields.time("price_ts")?.map(|(time, _)| time),
+            price_ts,
             liquidity: self.quantity("liquidity_available")?,
             game_id: self.game_id()?,
             sport,
             kind,
-            team: self.fields.first_word(&["team", "entity"])?.map(|(_, text)| excerpt(text).into()),
+            team: self.team()?,
             created_at,
             expires_at,
-            pair: self.fields.first(&["arb_id", "legs", "leg_policy"]).is_some(),
+            pair: self.is_pair()?,
             notes: self.notes(),
         })
     }
 
+    /// The subject's second word and every field that names a venue say the same.
     fn venue(&self, subject: &str) -> Result<Venue, FieldError> {
-        let token = subject.split('.').nth(1).unwrap_or("");
-        let by_subject = Venue::parse(token);
-        let named = match self.fields.first_word(&["venue", "platform_buy", "platform"])? {
-            Some((name, text)) => Some(Venue::parse(text).ok_or_else(|| wrong_value(name, text, "not kalshi, polymarket or paper"))?),
-            None => None,
-        };
-        match (by_subject, named) {
-            (Some(subject), Some(field)) if subject != field => Err(format!("the subject says {subject}, the signal says {field}")),
-            (Some(venue), _) => Ok(venue),
-            (None, _) => Err(wrong_value("subject", subject, "its second word is not kalshi, polymarket or paper")),
+        let mut said = Venue::parse(subject.split('.').nth(1).unwrap_or("")).map(|venue| ("the subject", venue));
+        for name in ["venue", "platform_buy", "platform"] {
+            let Some(text) = self.fields.word(name)? else { continue };
+            let venue = Venue::parse(text).ok_or_else(|| wrong_value(name, text, "not kalshi, polymarket or paper"))?;
+            match said {
+                Some((first, other)) if other != venue => return Err(format!("{first} says {other}, `{name}` says {venue}")),
+                Some(_) => {}
+                None => said = Some((name, venue)),
+            }
         }
+        let missing = || wrong_value("subject", subject, "neither its second word nor `venue` names kalshi, polymarket or paper");
+        said.map(|(_, venue)| venue).ok_or_else(missing)
     }
 
     fn intent(&self) -> Result<Intent, FieldError> {
@@ -216,17 +159,21 @@ impl Reader<'_> {
     }
 
     fn side(&self) -> Result<Option<Outcome>, FieldError> {
-        let read = |name: &'static str, yes: [&str; 3], no: [&str; 3]| match self.fields.word(name)? {
-            None => Ok(None),
-            Some(text) if yes.iter().any(|word| text.eq_ignore_ascii_case(word)) => Ok(Some(Outcome::Yes)),
-            Some(text) if no.iter().any(|word| text.eq_ignore_ascii_case(word)) => Ok(Some(Outcome::No)),
-            Some(text) => Err(wrong_value(name, text, "neither yes nor no")),
-        };
-        let side = read("side", ["yes", "buy_yes", "yes"], ["no", "buy_no", "no"])?;
-        let direction = read("direction", ["buy", "long", "yes"], ["sell", "short", "no"])?;
+        let side = self.outcome("side", &["yes", "buy_yes"], &["no", "buy_no"])?;
+        let direction = self.outcome("direction", &["buy", "long", "yes"], &["sell", "short", "no"])?;
         match (side, direction) {
             (Some(side), Some(direction)) if side != direction => Err(format!("`side` says {side}, `direction` says {direction}")),
             _ => Ok(side.or(direction)),
+        }
+    }
+
+    fn outcome(&self, name: &str, yes: &[&str], no: &[&str]) -> Result<Option<Outcome>, FieldError> {
+        let Some(text) = self.fields.word(name)? else { return Ok(None) };
+        let among = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        match (among(yes), among(no)) {
+            (true, _) => Ok(Some(Outcome::Yes)),
+            (_, true) => Ok(Some(Outcome::No)),
+            _ => Err(wrong_value(name, text, "neither yes nor no")),
         }
     }
 
@@ -237,20 +184,28 @@ impl Reader<'_> {
             Intent::Open => &["limit_price", "buy_price", "max_price"],
             Intent::Close | Intent::Reduce => &["min_price", "limit_price", "buy_price", "max_price"],
         };
+        for name in ["limit_price", "buy_price", "max_price", "min_price"] {
+            self.price(name, rounding)?;
+        }
+        let terms = self.price_terms(side)?;
         let Some((name, _)) = self.fields.first(names) else { return Ok((None, false)) };
-        let terms = match self.fields.word("price_terms")?.map(str::to_ascii_lowercase).as_deref() {
-            None => None,
-            Some("side") => side,
-            Some("yes") => Some(Outcome::Yes),
-            Some("no") => Some(Outcome::No),
-            Some(other) => return Err(wrong_value("price_terms", other, "not yes, no or side")),
-        };
         if terms.is_none() || side.is_none() || terms == side {
             let ambiguous = name == "max_price" && side == Some(Outcome::No) && terms.is_none();
             return Ok((self.price(name, rounding)?, ambiguous));
         }
         let opposite = if rounding == Rounding::Down { Rounding::Up } else { Rounding::Down };
         Ok((self.price(name, opposite)?.map(Price::complement), false))
+    }
+
+    /// The outcome in whose terms the price is written, where the signal says so.
+    fn price_terms(&self, side: Option<Outcome>) -> Result<Option<Outcome>, FieldError> {
+        let Some(text) = self.fields.word("price_terms")? else { return Ok(None) };
+        match text.to_ascii_lowercase().as_str() {
+            "side" => Ok(side),
+            "yes" => Ok(Some(Outcome::Yes)),
+            "no" => Ok(Some(Outcome::No)),
+            _ => Err(wrong_value("price_terms", text, "not yes, no or side")),
+        }
     }
 
     fn price(&self, name: &str, rounding: Rounding) -> Result<Option<Price>, FieldError> {
@@ -266,15 +221,14 @@ impl Reader<'_> {
     }
 
     fn size(&self) -> Result<Option<Size>, FieldError> {
-        if self.fields.get("size").is_none() {
-            return Ok(self.usd("suggested_size")?.map(Size::Usd));
-        }
+        let suggested = self.usd("suggested_size")?.map(Size::Usd);
         let unit = self.fields.word("size_unit")?.unwrap_or("contracts");
-        match unit.to_ascii_lowercase().as_str() {
-            "contracts" | "shares" => Ok(self.quantity("size")?.map(Size::Contracts)),
-            "usd" | "dollars" => Ok(self.usd("size")?.map(Size::Usd)),
-            _ => Err(wrong_value("size_unit", unit, "not contracts or usd")),
-        }
+        let size = match unit.to_ascii_lowercase().as_str() {
+            "contracts" | "shares" => self.quantity("size")?.map(Size::Contracts),
+            "usd" | "dollars" => self.usd("size")?.map(Size::Usd),
+            _ => return Err(wrong_value("size_unit", unit, "not contracts or usd")),
+        };
+        Ok(size.or(suggested))
     }
 
     fn usd(&self, name: &str) -> Result<Option<Usd>, FieldError> {
@@ -291,7 +245,13 @@ impl Reader<'_> {
     /// Rounded so that the side's own probability is never overstated.
     fn model_prob(&self, side: Option<Outcome>) -> Result<Option<Probability>, FieldError> {
         let rounding = if side == Some(Outcome::No) { Rounding::Up } else { Rounding::Down };
-        let name = if self.fields.get("model_prob").is_some() { "model_prob" } else { "probability" };
+        let (model, alias) = (self.probability("model_prob", rounding)?, self.probability("probability", rounding)?);
+        // Kept as sent, but what is no probability is a mistake.
+        self.probability("market_prob", rounding)?;
+        Ok(model.or(alias))
+    }
+
+    fn probability(&self, name: &str, rounding: Rounding) -> Result<Option<Probability>, FieldError> {
         let Some(decimal) = self.fields.number(name)? else { return Ok(None) };
         let probability = Probability::try_rounded(&decimal, rounding);
         probability.map(Some).map_err(|_| wrong_value(name, &decimal.to_string(), "not between 0 and 1"))
@@ -304,25 +264,50 @@ impl Reader<'_> {
     }
 
     fn game_id(&self) -> Result<Option<GameId>, FieldError> {
-        let name = if self.fields.get("game_id").is_some() { "game_id" } else { "event_id" };
+        let (game, event) = (self.group_name("game_id")?, self.group_name("event_id")?);
+        Ok(game.or(event))
+    }
+
+    /// Some feeds number their games.
+    fn group_name(&self, name: &str) -> Result<Option<GameId>, FieldError> {
         let text = match self.fields.get(name) {
             None => return Ok(None),
-            Some(Value::Text(text)) if text.trim().is_empty() => return Ok(None),
             Some(Value::Text(text) | Value::Number(text)) => text.trim(),
             Some(other) => return Err(wrong_type(name, other, "text")),
         };
-        GameId::new(text).map(Some).map_err(|error| wrong_value(name, text, error.rule))
+        if text.is_empty() {
+            return Ok(None);
+        }
+        GameId::new(text).map(Some).map_err(|error| wrong_value(name, text, &format!("must be {}", error.rule)))
+    }
+
+    fn team(&self) -> Result<Option<Box<str>>, FieldError> {
+        let (team, entity) = (self.fields.word("team")?, self.fields.word("entity")?);
+        Ok(team.or(entity).map(|text| excerpt(text).into()))
+    }
+
+    /// A trade of two legs, or of one that says it is half of two.
+    fn is_pair(&self) -> Result<bool, FieldError> {
+        let legs = match self.fields.get("legs") {
+            None => false,
+            Some(Value::List(legs)) => !legs.is_empty(),
+            Some(other) => return Err(wrong_type("legs", other, "a list")),
+        };
+        let (arb_id, policy) = (self.fields.word("arb_id")?, self.fields.word("leg_policy")?);
+        Ok(legs || arb_id.is_some() || policy.is_some())
     }
 
     /// `market_type` wins over `sport`: a crypto market that carries a sport is a crypto market.
-    fn sport_and_kind(&self) -> Result<(Option<Box<str>>, Option<Box<str>>), FieldError> {
+    fn sport_and_kind(&self) -> Result<(Kept, Kept), FieldError> {
         let sport = self.fields.word("sport")?.map(|text| excerpt(text).to_ascii_uppercase());
         let (kind, asset) = match self.fields.get("market_type") {
             None => (None, None),
-            Some(Value::Text(text)) => (Some(excerpt(text).to_ascii_lowercase()), None),
+            Some(Value::Text(text)) if text.trim().is_empty() => (None, None),
+            Some(Value::Text(text)) => (Some(excerpt(text.trim()).to_ascii_lowercase()), None),
             Some(Value::Map(entries)) => {
                 let inner = Fields(entries);
-                let asset = inner.first_word(&["asset", "sport", "category"])?.map(|(_, text)| excerpt(text).to_ascii_uppercase());
+                let (asset, sport, category) = (inner.word("asset")?, inner.word("sport")?, inner.word("category")?);
+                let asset = asset.or(sport).or(category).map(|text| excerpt(text).to_ascii_uppercase());
                 (inner.word("type")?.map(|text| excerpt(text).to_ascii_lowercase()), asset)
             }
             Some(other) => return Err(wrong_type("market_type", other, "text or a map")),
@@ -338,19 +323,19 @@ impl Reader<'_> {
     }
 
     fn life(&mut self, published_at: Time) -> Result<(Time, Time), FieldError> {
-        let name = if self.fields.get("created_at").is_some() { "created_at" } else { "timestamp" };
-        let created_at = match self.fields.time(name)? {
-            Some((time, zone)) => self.noting_zone(time, zone),
-            None => {
-                self.warnings.push(Warning::NoCreatedAt);
-                published_at
-            }
-        };
-        let expires_at = match self.fields.time("expires_at")? {
-            Some((time, zone)) => self.noting_zone(time, zone),
-            None => created_at.plus_ms(self.ttl_ms()?.unwrap_or(LIFE_DEFAULT_MS)),
-        };
+        let (created, alias) = (self.time("created_at")?, self.time("timestamp")?);
+        if created.or(alias).is_none() {
+            self.warnings.push(Warning::NoCreatedAt);
+        }
+        let created_at = created.or(alias).unwrap_or(published_at);
+        let (expires_at, ttl_ms) = (self.time("expires_at")?, self.ttl_ms()?);
+        let expires_at = expires_at.unwrap_or_else(|| created_at.plus_ms(ttl_ms.unwrap_or(LIFE_DEFAULT_MS)));
         Ok((created_at, expires_at.min(created_at.plus_ms(LIFE_MAX_MS))))
+    }
+
+    fn time(&mut self, name: &str) -> Result<Option<Time>, FieldError> {
+        let Some((time, zone)) = self.fields.time(name)? else { return Ok(None) };
+        Ok(Some(self.noting_zone(time, zone)))
     }
 
     fn noting_zone(&mut self, time: Time, zone: Zone) -> Time {
@@ -395,7 +380,10 @@ fn cut(text: &str, bytes_max: usize) -> String {
     text[..end].to_owned()
 }
 
-type IdResult<T> = Result<T, crate::domain::ids::IdError>;
+/// Text of a bounded length, as sent.
+type Kept = Option<Box<str>>;
+
+type IdResult<T> = Result<T, IdError>;
 
 fn id<T>(fields: &Fields<'_>, name: &str, make: fn(&str) -> IdResult<T>) -> Result<Option<T>, FieldError> {
     let Some(text) = fields.word(name)? else { return Ok(None) };

@@ -1,0 +1,207 @@
+//! A running engine's answers: its fold as of now, its log, and what only the process knows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::history::StoreHistory;
+use super::readiness::Readiness;
+use crate::audit::Unlogged;
+use crate::audit::verify::{StoreCheck, VerifyReport, verify};
+use crate::audit::replay::Living;
+use crate::audit::views::EngineFacts;
+use crate::bus::Bus;
+use crate::bus::subjects::signals_of;
+use crate::cli::Desk;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::ids::{Instance, Mode, SignalId};
+use crate::domain::market::Venue;
+use crate::engine::{self, Engine};
+use crate::event_log::EventStore;
+use crate::http::{ApiError, Command, Identity, Queries, Query};
+use crate::projections::Projections;
+use crate::workers::EngineHandle;
+use crate::workers::outbox::AnswerCounts;
+use crate::workers::recent::Recent;
+
+pub struct LiveDesk {
+    mode: Mode,
+    instance: Instance,
+    engine: EngineHandle,
+    log: Arc<dyn EventStore>,
+    bus: Arc<dyn Bus>,
+    clock: Clock,
+    risk_public_key: Vec<u8>,
+    readiness: Arc<Readiness>,
+    kill_files: Vec<PathBuf>,
+    pub counts: Arc<AnswerCounts>,
+    pub recent: Arc<Mutex<Recent>>,
+}
+
+/// What a question needs of the engine, taken in one look.
+struct Look {
+    book: Projections,
+    halted: Option<String>,
+    killed: bool,
+    questions_open: usize,
+    warnings: u64,
+    asking: Vec<SignalId>,
+}
+
+impl Look {
+    fn at(engine: &Engine) -> Self {
+        Self {
+            book: engine.book().clone(),
+            halted: engine.halted().map(str::to_owned),
+            killed: engine.is_killed(),
+            questions_open: engine.questions_open(),
+            warnings: engine.warnings(),
+            asking: engine.asking().cloned().collect(),
+        }
+    }
+}
+
+fn ended() -> ApiError {
+    ApiError::Unavailable("the engine has ended".to_owned())
+}
+
+impl LiveDesk {
+    #[allow(clippy::too_many_arguments)] // everything a question may touch
+    pub fn new(config: &Config, engine: EngineHandle, log: Arc<dyn EventStore>, bus: Arc<dyn Bus>, clock: Clock, risk_public_key: Vec<u8>, readiness: Arc<Readiness>) -> Self {
+        Self {
+            mode: config.mode,
+            instance: config.instance.clone(),
+            engine,
+            log,
+            bus,
+            clock,
+            risk_public_key,
+            readiness,
+            kill_files: super::kill_files(config),
+            counts: Arc::default(),
+            recent: Arc::default(),
+        }
+    }
+
+    fn counters(&self, warnings: u64) -> BTreeMap<String, u64> {
+        let bus = self.bus.state().borrow().clone();
+        let counts = &self.counts;
+        let answered = [&counts.requested, &counts.vetoed, &counts.rejected, &counts.duplicate, &counts.ignored].map(|counter| counter.load(Ordering::Relaxed));
+        let names = ["requested", "vetoed", "rejected", "duplicate", "ignored"];
+        let mut counters: BTreeMap<String, u64> = names.iter().zip(answered).map(|(name, count)| (format!("answers_{name}"), count)).collect();
+        counters.insert("signal_warnings".to_owned(), warnings);
+        counters.insert("bus_connects".to_owned(), bus.connects);
+        counters.insert("bus_messages_dropped".to_owned(), bus.dropped);
+        counters.insert("bus_violations".to_owned(), bus.violations);
+        counters.insert("log_appends_waiting".to_owned(), self.log.queue_len() as u64);
+        counters
+    }
+
+    async fn facts(&self, look: &Look) -> EngineFacts {
+        EngineFacts {
+            mode: self.mode,
+            instance: self.instance.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log_id: self.log.log_id(),
+            running: true,
+            not_ready: self.readiness.reasons().await,
+            halted: look.halted.clone(),
+            killed: look.killed,
+            questions_open: look.questions_open,
+            dead_letters: self.log.dead_letter_len(),
+            counters: self.counters(look.warnings),
+            now: self.clock.now().wall,
+        }
+    }
+
+    async fn look(&self) -> Result<Look, ApiError> {
+        self.engine.query(Look::at).await.ok_or_else(ended)
+    }
+
+    /// The log may be a few milliseconds behind the fold.
+    async fn caught_up(&self, seq: u64) {
+        while self.log.head().seq < seq && self.log.failed().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Laws, signatures and replay of the living log; the disk itself is checked by `verify` without an engine.
+    pub async fn verify(&self) -> Result<VerifyReport, ApiError> {
+        let look = self.look().await?;
+        self.caught_up(look.book.seq).await;
+        let (log, clock, key) = (Arc::clone(&self.log), self.clock.clone(), self.risk_public_key.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            let living = Living { seq: look.book.seq, state_hash: look.book.state_hash() };
+            verify(&StoreHistory(log), None::<StoreCheck>, Some(living), Some(&key), &|| clock.now().mono)
+        });
+        let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
+        checked.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+    }
+
+    fn clear_kill_files(&self) -> Result<(), ApiError> {
+        for file in self.kill_files.iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file).map_err(|error| ApiError::Refused(format!("{} keeps the kill on and can't be removed: {error}", file.display())))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queries for LiveDesk {
+    fn identity(&self) -> Identity {
+        Identity { mode: self.mode, instance: self.instance.clone(), log_id: self.log.log_id(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+
+    async fn get(&self, query: Query) -> Result<Value, ApiError> {
+        let look = self.look().await?;
+        self.caught_up(look.book.seq).await;
+        let facts = self.facts(&look).await;
+        let (log, recent, clock) = (Arc::clone(&self.log), Arc::clone(&self.recent), self.clock.clone());
+        let answered = tokio::task::spawn_blocking(move || {
+            let history = StoreHistory(log);
+            let unlogged = |id: &SignalId| {
+                let seen = recent.lock().unwrap_or_else(PoisonError::into_inner).get(id);
+                Unlogged { pending: look.asking.contains(id), ignored: seen.ignored, repeats: seen.repeats }
+            };
+            let desk = Desk { history: &history, book: &look.book, facts: &facts, unlogged: &unlogged, mono: &|| clock.now().mono };
+            desk.answer(&query)
+        });
+        answered.await.map_err(|error| ApiError::Internal(error.to_string()))?
+    }
+
+    async fn command(&self, command: Command) -> Result<String, ApiError> {
+        let (by, command) = match command {
+            Command::Kill { on: true, reason, by } => (by, engine::Command::Kill { reason }),
+            Command::Kill { on: false, reason, by } => {
+                self.clear_kill_files()?;
+                (by, engine::Command::ClearKill { reason })
+            }
+            Command::ResetBreaker { scope, reason, by } => (by, engine::Command::ResetBreaker { scope, reason }),
+            Command::CancelAll { by } => (by, engine::Command::CancelAll),
+            Command::Settle { venue, market, settlement, by } => (by, engine::Command::Settle { venue, market, settlement }),
+        };
+        let by = if by.is_empty() { "http".to_owned() } else { by };
+        self.engine.operator(&by, command).await.map_err(ApiError::Refused)
+    }
+
+    async fn readiness(&self) -> Result<(), Vec<String>> {
+        let reasons = self.readiness.reasons().await;
+        if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+    }
+
+    async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError> {
+        let subject = signals_of(venue);
+        let stream_seq = self.bus.publish_signal(&subject, bytes.into()).await.map_err(|error| ApiError::Unavailable(error.to_string()))?;
+        Ok(json!({ "subject": subject, "stream_seq": stream_seq }))
+    }
+
+    fn metrics(&self) -> String {
+        let lines = self.counters(0).into_iter().filter(|(name, _)| name != "signal_warnings");
+        lines.map(|(name, value)| format!("# TYPE arbees_{name} gauge\narbees_{name} {value}\n")).collect()
+    }
+}

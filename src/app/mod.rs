@@ -1,0 +1,299 @@
+//! Builds everything from the settings and ties it together; nothing else does.
+
+/// What the API and the commands read: a running engine, or its log alone.
+pub mod desk;
+/// The log as `audit` reads it.
+pub mod history;
+/// Keys and tokens on disk.
+pub mod keys;
+/// Whether a signal would be traded now.
+mod readiness;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::bus::embedded::EmbeddedBus;
+use crate::bus::nats::NatsBus;
+use crate::bus::subjects::Subjects;
+use crate::bus::{Bus, SignalsOptions};
+use crate::clock::Clock;
+use crate::config::{Config, Nats};
+use crate::domain::fees::BalanceUnit;
+use crate::engine::{Engine, Input, Settings, Start};
+use crate::event_log::{EventStore, Log, OpenOptions};
+use crate::http::{Token, serve};
+use crate::projections::Projections;
+use crate::venues::paper::demo_market::DemoMarket;
+use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
+use crate::workers::control;
+use crate::workers::deliveries::Deliveries;
+use crate::workers::engine_loop::{self, EngineHandle, Hands};
+use crate::workers::intake;
+use crate::workers::market_feed::{self, TapeProgress};
+use crate::workers::outbox::Outbox;
+use crate::workers::paper_desk::PaperDesk;
+use crate::workers::publisher::{self, Publisher};
+use crate::workers::risk_consumer::{self, RiskConsumer, Tell};
+use crate::workers::risk_gate::RiskGate;
+use readiness::Readiness;
+
+/// How long intake waits for the risk consumer at the start before signals are taken (and vetoed) without it.
+const RISK_WAIT: Duration = Duration::from_secs(5);
+/// How long the last records may take at the end.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// Where the paper exchange's books come from, beside the signals' own quotes.
+#[derive(Debug, Default)]
+pub enum Books {
+    #[default]
+    SignalsOnly,
+    Tape {
+        file: PathBuf,
+        speed: u32,
+    },
+    Demo(Box<DemoMarket>),
+}
+
+/// Who plays here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Engine and risk consumer, each its own task, over the same messages.
+    All,
+    Engine,
+    Risk,
+}
+
+/// A running engine.
+pub struct Running {
+    pub engine: EngineHandle,
+    pub log: Arc<dyn EventStore>,
+    pub bus: Arc<dyn Bus>,
+    pub subjects: Subjects,
+    pub http_addr: std::net::SocketAddr,
+    pub desk: Arc<desk::LiveDesk>,
+    pub tape: watch::Receiver<TapeProgress>,
+    tasks: Vec<JoinHandle<()>>,
+    main: JoinHandle<()>,
+    http_stop: watch::Sender<bool>,
+}
+
+/// Connects to the bus of the settings. Returns at once; the connection is made in the background.
+pub async fn bus(config: &Config, name: &str, clock: &Clock) -> anyhow::Result<Arc<dyn Bus>> {
+    match &config.nats {
+        Nats::Embedded => {
+            let clock = clock.clone();
+            Ok(Arc::new(EmbeddedBus::new(move || clock.now())))
+        }
+        Nats::Servers(urls) => Ok(Arc::new(NatsBus::connect(&urls.join(","), name).await.with_context(|| "NATS_URL can't be used")?)),
+    }
+}
+
+/// Opens the log and folds it, telling what was repaired.
+pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections, crate::event_log::OpenReport)> {
+    let options = OpenOptions::new(config.mode_dir(), config.mode);
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut book = Projections::default();
+        let mut broken = None;
+        let opened = Log::open(&options, |recorded, _| {
+            if broken.is_none() {
+                broken = book.fold(recorded).err();
+            }
+        });
+        opened.map(|(log, report)| (log, report, book, broken))
+    });
+    let (log, report, book, broken) = opened.await?.with_context(|| format!("the log in {}", config.mode_dir().display()))?;
+    if let Some(error) = broken {
+        bail!("the log can't be folded: {error}");
+    }
+    Ok((Arc::new(log), book, report))
+}
+
+/// Runs the risk consumer alone, until the process ends.
+pub async fn run_risk(config: &Config) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
+    let bus = bus(config, &format!("arbees-risk-{}", config.instance), &clock).await?;
+    let (ready, mut told) = watch::channel(false);
+    tracing::info!("{} risk consumer for instance {} at work", config.mode.tag(), config.instance);
+    let consumer = risk_consumer(config, bus, clock, key, ready);
+    tokio::spawn(async move {
+        while told.changed().await.is_ok() {
+            tracing::info!("risk consumer {}", if *told.borrow() { "ready" } else { "not ready: it grants nothing" });
+        }
+    });
+    consumer.run().await;
+    Ok(())
+}
+
+fn risk_consumer(config: &Config, bus: Arc<dyn Bus>, clock: Clock, key: ring::signature::Ed25519KeyPair, ready: watch::Sender<bool>) -> RiskConsumer {
+    let risk_epoch = clock.now().wall.ms().unsigned_abs();
+    RiskConsumer { bus, clock, mode: config.mode, instance: config.instance.clone(), key, risk_epoch, ready }
+}
+
+fn paper_exchange(config: &Config, book: &Projections) -> PaperExchange {
+    let settings = PaperSettings {
+        latency_ms: u64::from(config.paper.latency_ms),
+        reject_per_mille: config.paper.reject_per_mille as u16,
+        reject_seed: 0,
+        kalshi_unit: BalanceUnit::Direct,
+    };
+    let held = book.positions.held().map(|(_, position)| StartHolding {
+        instrument: crate::domain::market::Instrument { outcome: position.outcome(), ..position.instrument.clone() },
+        quantity: position.held(),
+        cost: position.cost,
+    });
+    let cash = if book.cash.opened { book.cash.cash } else { config.paper.cash };
+    PaperExchange::new(settings, PaperStart { session: book.epoch + 1, cash, holdings: held.collect() })
+}
+
+/// Starts an engine (and with `Role::All` its risk consumer) and returns once it takes signals.
+pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
+    let clock = Clock::system();
+    let (log, book, report) = open_log(&config).await?;
+    for repair in &report.repairs {
+        tracing::warn!("log repaired: {repair}");
+    }
+    tracing::info!("{} log {} opened at record {}", config.mode.tag(), report.log_id, report.head.seq);
+    let subjects = Subjects::of(config.mode, &config.instance);
+    let risk_public_key = match role {
+        Role::All => keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path).map(|key| keys::public_of(&key))?,
+        Role::Engine | Role::Risk => keys::wait_for_public_key(&config.risk.public_key_path).await?,
+    };
+    let token = keys::http_token(&config.mode_dir().join("http_token"))?;
+    let listener = TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
+    let http_addr = listener.local_addr()?;
+    keys::write_address(&config.mode_dir().join("http_addr"), http_addr)?;
+
+    let desk = PaperDesk::new(paper_exchange(&config, &book), clock.clone());
+    let store: Arc<dyn EventStore> = log;
+    let settings = Settings {
+        account: config.instance.clone(),
+        mode: config.mode,
+        log_id: report.log_id,
+        risk_public_key: risk_public_key.clone(),
+        risk_timeout_ms: i64::from(config.risk.timeout_ms),
+        submit_stale_after_ms: config.submit_stale_after_ms,
+    };
+    let (engine, inbox) = engine_loop::inbox();
+    let (durable, durable_rx) = watch::channel(report.head.seq);
+    let (outgoing, outgoing_rx) = mpsc::unbounded_channel();
+    let gate = RiskGate { bus: Arc::clone(&bus), subject: subjects.risk_request.clone() };
+    let hands = Hands { clock: clock.clone(), log: Arc::clone(&store), gate, desk: desk.clone(), outbox: outgoing, durable };
+    let main = tokio::spawn(engine_loop::run(Engine::new(settings, book), hands, inbox));
+    engine.input(Input::Start(Box::new(Start {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        config_hash: config.config_hash(),
+        limits: config.limits.clone(),
+        opening_cash: config.paper.cash,
+        head_hash: report.head.hash,
+    })));
+
+    let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
+    let deliveries = Deliveries::default();
+    let live = Arc::new(desk::LiveDesk::new(&config, engine.clone(), Arc::clone(&store), Arc::clone(&bus), clock.clone(), risk_public_key, Arc::clone(&readiness)));
+    let outbox = Outbox {
+        bus: Arc::clone(&bus),
+        log: Arc::clone(&store),
+        clock: clock.clone(),
+        deliveries: deliveries.clone(),
+        counts: Arc::clone(&live.counts),
+        recent: Arc::clone(&live.recent),
+        subject: subjects.answers.clone(),
+    };
+    let publisher = Publisher { bus: Arc::clone(&bus), log: Arc::clone(&store), events: subjects.events.clone(), log_read: subjects.log_read.clone() };
+    let (tell, told) = mpsc::unbounded_channel();
+    let mut tasks = vec![
+        tokio::spawn(outbox.run(outgoing_rx)),
+        tokio::spawn(publisher::serve_ranges(Arc::clone(&bus), Arc::clone(&store), publisher.log_read.clone())),
+        tokio::spawn(publisher.run(report.head.seq, durable_rx)),
+        tokio::spawn(control::listen(Arc::clone(&bus), subjects.control_kill.clone(), engine.clone())),
+        tokio::spawn(control::watch_files(kill_files(&config), engine.clone())),
+        tokio::spawn(risk_consumer::hear(Arc::clone(&bus), subjects.risk_tell.clone(), tell)),
+        tokio::spawn(hand_on(told, engine.clone(), Arc::clone(&readiness))),
+        tokio::spawn(market_feed::tick(desk.clone(), engine.clone())),
+    ];
+    if role == Role::All {
+        let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
+        let (ready, _) = watch::channel(false);
+        tasks.push(tokio::spawn(risk_consumer(&config, Arc::clone(&bus), clock.clone(), key, ready).run()));
+    }
+    let (progress, tape) = watch::channel(TapeProgress::default());
+    let (http_stop, mut stopped) = watch::channel(false);
+    let queries: Arc<dyn crate::http::Queries> = live.clone();
+    tasks.push(tokio::spawn(async move {
+        let end = async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        };
+        if let Err(error) = serve(listener, queries, token, end).await {
+            tracing::error!("the HTTP API has ended: {error}");
+        }
+    }));
+    let options = SignalsOptions::new(&subjects.engine_durable);
+    let taking = (Arc::clone(&bus), Arc::clone(&store), deliveries, engine.clone());
+    let feed = (books, desk, engine.clone(), clock);
+    tasks.push(tokio::spawn(async move {
+        let (bus, store, deliveries, engine) = taking;
+        readiness.wait_for_risk(RISK_WAIT).await;
+        intake::run(bus, options, store, deliveries, engine).await;
+    }));
+    tasks.extend(feed_books(feed, progress));
+    tracing::info!("{} instance {} up; HTTP on {http_addr}", config.mode.tag(), config.instance);
+    Ok(Running { engine, log: store, bus, subjects, http_addr, desk: live, tape, tasks, main, http_stop })
+}
+
+type Feed = (Books, PaperDesk, EngineHandle, Clock);
+
+fn feed_books((books, desk, engine, clock): Feed, progress: watch::Sender<TapeProgress>) -> Option<JoinHandle<()>> {
+    match books {
+        Books::SignalsOnly => None,
+        Books::Demo(market) => Some(tokio::spawn(market_feed::demo(*market, desk, engine, clock))),
+        Books::Tape { file, speed } => Some(tokio::spawn(async move {
+            let name = file.display().to_string();
+            if let Err(error) = market_feed::play(file, speed, desk, engine, clock, progress).await {
+                tracing::error!("the tape {name} can't be played: {error}");
+            }
+        })),
+    }
+}
+
+/// A kill file counts in the folder of the mode and in the folder above.
+pub fn kill_files(config: &Config) -> Vec<PathBuf> {
+    vec![config.mode_dir().join("KILL"), config.data_dir.join("KILL")]
+}
+
+/// Risk's breakers to the engine, its sign of life to the health page.
+async fn hand_on(mut told: mpsc::UnboundedReceiver<Tell>, engine: EngineHandle, readiness: Arc<Readiness>) {
+    while let Some(tell) = told.recv().await {
+        match tell {
+            Tell::Hello { ready, .. } => readiness.heard_risk(ready),
+            Tell::Trip { scope, reason, observed, limit } => engine.input(Input::TripAsked { scope, reason, observed, limit }),
+        }
+    }
+}
+
+impl Running {
+    /// Ends the session: no more signals, the last record written and published.
+    pub async fn stop(self) {
+        let _ = self.http_stop.send(true);
+        self.engine.input(Input::Stop);
+        let _ = tokio::time::timeout(STOP_WAIT, self.main).await;
+        let _ = tokio::time::timeout(STOP_WAIT, flushed(&*self.log)).await;
+        for task in self.tasks {
+            task.abort();
+            let _ = task.await;
+        }
+    }
+}
+
+/// Everything handed to the log is on disk.
+async fn flushed(log: &dyn EventStore) {
+    while log.queue_len() > 0 && log.failed().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

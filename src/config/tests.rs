@@ -1,0 +1,279 @@
+//! Facts about settings. No test here touches the process environment.
+
+use secrecy::ExposeSecret;
+
+use super::settings::{self, Kind, WhenUnset};
+use super::*;
+use crate::domain::money::{Edge, Price, Quantity};
+
+fn variables(pairs: &[(&str, &str)]) -> Variables {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn load_of(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    from_sources(&variables(pairs), None)
+}
+
+fn refusal(pairs: &[(&str, &str)]) -> String {
+    load_of(pairs).expect_err("refused").to_string()
+}
+
+fn of_file(text: &str) -> Result<Config, ConfigError> {
+    from_sources(&Variables::new(), Some(&EnvFile { path: Path::new("x/.env"), text }))
+}
+
+fn usd(text: &str) -> Usd {
+    Usd::parse(text).expect(text)
+}
+
+#[test]
+fn an_empty_environment_is_a_paper_engine_with_the_documented_limits() {
+    let config = load_of(&[]).expect("defaults");
+    assert_eq!((config.mode, config.instance.as_str()), (Mode::Paper, "main"));
+    assert_eq!(config.nats, Nats::Servers(vec!["nats://127.0.0.1:4222".to_owned()]));
+    assert_eq!((config.data_dir.as_path(), config.http_addr.to_string().as_str()), (Path::new("./data"), "127.0.0.1:9464"));
+    let limits = &config.limits;
+    assert_eq!((limits.daily_loss_max, limits.game_exposure_max, limits.order_size_max), (usd("500"), usd("100"), usd("100")));
+    assert_eq!((limits.order_contracts_min, limits.order_contracts_max), (Quantity::whole(1), Quantity::whole(99)));
+    assert_eq!((limits.edge_min, limits.edge_tolerance), (Edge::from_micros(20_000), Edge::from_micros(30_000)));
+    assert_eq!((limits.safe_price_min, limits.safe_price_max), (Price::from_micros(50_000), Price::from_micros(950_000)));
+    assert_eq!((limits.orders_per_minute_max, limits.orders_per_hour_max), (60, 600));
+    assert_eq!((limits.unknown_amount_max, limits.unknown_age_max_ms), (usd("200"), 120_000));
+    assert_eq!((limits.kelly_fraction.micros(), limits.allow_hedging), (250_000, false));
+    assert_eq!((config.risk.timeout_ms, config.submit_stale_after_ms, config.paper.cash), (300, 60_000, usd("1000")));
+    assert_eq!(config.risk.key_path, Path::new("./data/paper/risk.key"));
+    assert_eq!(config.mode_dir(), Path::new("./data/paper"));
+}
+
+#[test]
+fn what_is_not_set_follows_what_is() {
+    let config = load_of(&[("BANKROLL_USD", "250"), ("MAX_ORDER_SIZE", "30.5"), ("DATA_DIR", "/d")]).expect("config");
+    assert_eq!(
+        (config.paper.cash, config.limits.total_exposure_max, config.limits.sport_exposure_max),
+        (usd("250"), usd("250"), usd("250"))
+    );
+    assert_eq!(config.limits.unknown_amount_max, usd("61"));
+    assert_eq!(config.risk.public_key_path, Path::new("/d/paper/risk.pub"));
+    let own = load_of(&[("BANKROLL_USD", "250"), ("PAPER_CASH_USD", "40")]).expect("config");
+    assert_eq!(own.paper.cash, usd("40"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = EnvFile { path: Path::new(".env"), text: "MAX_DAILY_LOSS=50\nMIN_EDGE_PCT=15\n" };
+    let config = from_sources(&variables(&[("MAX_DAILY_LOSS", "60")]), Some(&file)).expect("config");
+    assert_eq!((config.limits.daily_loss_max, config.limits.edge_min), (usd("60"), Edge::from_micros(150_000)));
+    let source = |name| config.effective.iter().find(|line| line.name == name).expect(name).source;
+    assert_eq!(
+        (source("MAX_DAILY_LOSS"), source("MIN_EDGE_PCT"), source("INSTANCE")),
+        (Source::Environment, Source::File(2), Source::Default)
+    );
+}
+
+#[test]
+fn every_bad_value_is_refused_with_its_name_what_was_given_and_what_is_allowed() {
+    for (name, bad) in [
+        ("MAX_DAILY_LOSS", "abc"),
+        ("MAX_DAILY_LOSS", "-1"),
+        ("MAX_DAILY_LOSS", "1e99"),
+        ("MAX_DAILY_LOSS", "0.0000001"),
+        ("MAX_DAILY_LOSS", "NaN"),
+        ("MIN_EDGE_PCT", "-0.1"),
+        ("MIN_EDGE_PCT", "101"),
+        ("KELLY_FRACTION", "1.5"),
+        ("MAX_SAFE_PRICE", "95"),
+        ("MAX_ORDERS_PER_MINUTE", "60.0"),
+        ("MAX_ORDERS_PER_MINUTE", "0"),
+        ("ALLOW_HEDGING", "maybe"),
+        ("TRADING_MODE", "papr"),
+        ("HTTP_ADDR", "localhost"),
+        ("INSTANCE", "My Engine"),
+        ("RISK_TIMEOUT_MS", "1001"),
+        ("DAY_OFFSET_MINUTES", "900"),
+        ("MAX_GAME_EXPOSURE", ""),
+        ("MAX_GAME_EXPOSURE", "1\u{fffd}"),
+    ] {
+        let text = refusal(&[(name, bad)]);
+        let allowed = settings::find(name).expect(name).allowed();
+        assert!(text.starts_with(name) && text.contains(&format!("{bad:?}")) && text.contains(&allowed), "{name}={bad}: {text}");
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_one_line_each() {
+    let file = EnvFile { path: Path::new(".env"), text: "MAX_DALY_LOSS=1\noops\nKELLY_FRACTION=2\nA=1\nA=2\n" };
+    let error = from_sources(&variables(&[("MAX_GAME_EXPOSURE", "x"), ("POLY_SECRET", "s3cr3t")]), Some(&file)).expect_err("refused");
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), 6, "{text}");
+    assert!(text.contains("MAX_DALY_LOSS (.env line 1): no such setting; did you mean MAX_DAILY_LOSS?"), "{text}");
+    assert!(text.contains(".env line 2: not NAME=value") && text.contains("line 5: A stands there twice"), "{text}");
+    assert!(!text.contains("s3cr3t"), "{text}");
+}
+
+#[test]
+fn unknown_names_with_our_prefixes_are_refused_and_other_programs_names_are_not() {
+    for prefix in settings::PREFIXES {
+        let name = format!("{prefix}XYZZY_QUUX");
+        assert!(refusal(&[(&name, "1")]).contains(&name), "{name}");
+    }
+    assert!(load_of(&[("PATH", "/bin"), ("NATS_CREDS", "x"), ("HTTP_PROXY", "y"), ("INSTANCES", "2")]).is_ok());
+    assert!(refusal(&[("max_daily_loss", "5")]).contains("did you mean MAX_DAILY_LOSS?"));
+    assert!(of_file("NATS_ULR=nats://x:1\n").expect_err("slip").to_string().contains("did you mean NATS_URL?"));
+    assert!(of_file("COMPOSE_PROJECT_NAME=x\nFOO=bar\n").is_ok());
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for pairs in [
+        &[("MIN_SAFE_PRICE", "0.95")][..],
+        &[("MIN_MODEL_PROB", "0.5"), ("MAX_MODEL_PROB", "0.5")],
+        &[("MAX_ORDER_CONTRACTS", "0.5")],
+        &[("MAX_ORDERS_PER_HOUR", "59")],
+        &[("POLY_PRIVATE_KEY", "k"), ("POLY_PRIVATE_KEY_PATH", "p")],
+        &[("RISK_KEY_PATH", "same"), ("RISK_PUBLIC_KEY_PATH", "same")],
+    ] {
+        let text = refusal(pairs);
+        assert!(text.contains(pairs[0].0) && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn real_money_needs_both_switches_and_paper_is_what_else_is_left() {
+    let mode = |pairs: &[(&str, &str)]| load_of(pairs).map(|config| config.mode);
+    assert_eq!(mode(&[("LIVE_TRADING_AUTHORIZED", "true")]), Ok(Mode::Paper));
+    assert_eq!(mode(&[("PAPER_TRADING", "1")]), Ok(Mode::Paper));
+    assert_eq!(mode(&[("TRADING_MODE", "PAPER"), ("PAPER_TRADING", "yes")]), Ok(Mode::Paper));
+    assert!(refusal(&[("PAPER_TRADING", "0")]).contains("LIVE_TRADING_AUTHORIZED"));
+    assert!(refusal(&[("PAPER_TRADING", "0"), ("TRADING_MODE", "paper"), ("LIVE_TRADING_AUTHORIZED", "1")]).contains("contradict"));
+    assert!(refusal(&[("TRADING_MODE", "live")]).contains("PAPER_TRADING=0 and LIVE_TRADING_AUTHORIZED=true"));
+    assert!(refusal(&[("TRADING_MODE", "live"), ("PAPER_TRADING", "no")]).contains("LIVE_TRADING_AUTHORIZED=true"));
+}
+
+#[test]
+fn modes_without_a_venue_client_yet_are_refused_as_such() {
+    let live = [("PAPER_TRADING", "0"), ("LIVE_TRADING_AUTHORIZED", "true")];
+    let named = [("TRADING_MODE", "live"), live[0], live[1]];
+    for (pairs, mode) in [
+        (&live[..], Mode::Live),
+        (&named[..], Mode::Live),
+        (&[("TRADING_MODE", "demo")][..], Mode::Demo),
+        (&[("TRADING_MODE", "dry-run")][..], Mode::DryRun),
+    ] {
+        let error = load_of(pairs).expect_err("not built");
+        assert_eq!(error.problems, [Problem::NotInThisVersion(mode)]);
+        assert!(error.to_string().contains("this version trades on paper only"), "{error}");
+    }
+    assert!(refusal(&[("TRADING_MODE", "demo"), ("SUBMIT_STALE_AFTER_MS", "1000")]).contains("at least 60000"));
+}
+
+#[test]
+fn secrets_are_read_and_never_shown() {
+    let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ("KALSHI_API_KEY_ID", "key-4711"), ("NATS_URL", "nats://me:pa55@h:4222,tls://tok@i")];
+    let config = load_of(&pairs).expect("config");
+    assert_eq!(config.secrets.poly_private_key.as_ref().expect("key").expose_secret(), "0xdeadbeef");
+    let shown = format!("{config:?}");
+    for secret in ["deadbeef", "4711", "pa55", "tok@"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    assert_eq!(config.nats.to_string(), "nats://***@h:4222,tls://***@i");
+    assert_eq!(config.config_hash(), load_of(&[pairs[1], pairs[2]]).expect("config").config_hash());
+}
+
+#[test]
+fn keys_pasted_in_the_wrong_place_are_refused_unseen() {
+    let hex = "ab".repeat(32);
+    for (name, value) in
+        [("KALSHI_PRIVATE_KEY_PATH", "-----BEGIN PRIVATE KEY-----"), ("POLY_PRIVATE_KEY_PATH", hex.as_str()), ("NATS_URL", "me:pa55@:x:y")]
+    {
+        let text = refusal(&[(name, value)]);
+        assert!(text.starts_with(name) && !text.contains(value), "{text}");
+    }
+}
+
+#[test]
+fn the_hash_follows_the_meaning_not_the_spelling() {
+    let hash = |pairs: &[(&str, &str)]| load_of(pairs).expect("config").config_hash();
+    assert_eq!(hash(&[("MAX_DAILY_LOSS", "500.00"), ("ALLOW_HEDGING", "no")]), hash(&[]));
+    assert_eq!(hash(&[]), of_file("MAX_DAILY_LOSS=5e2\n").expect("config").config_hash());
+    assert_ne!(hash(&[("MAX_DAILY_LOSS", "500.01")]), hash(&[]));
+}
+
+/// Another allowed text than the default's.
+fn another(setting: &settings::Setting) -> String {
+    match setting.kind {
+        Kind::Flag => if setting.default == WhenUnset::Is("false") { "true" } else { "1" }.to_owned(),
+        Kind::Usd(_) => "17.25".to_owned(),
+        Kind::Price(_) | Kind::Probability(_) => if setting.name.starts_with("MIN") { "0.06" } else { "0.93" }.to_owned(),
+        Kind::Contracts(_) => "7".to_owned(),
+        Kind::Points(_) => "7.5".to_owned(),
+        Kind::Whole { .. } => "61".to_owned(),
+        Kind::OneOf(words) => (*words.last().expect("words")).to_owned(),
+        Kind::Instance => "other".to_owned(),
+        Kind::Path => "other/path".to_owned(),
+        Kind::Address => "0.0.0.0:1".to_owned(),
+        Kind::Nats => "embedded".to_owned(),
+        Kind::Text | Kind::Secret => "x".to_owned(),
+    }
+}
+
+/// All but the table's echo of what was given.
+fn what_is_used(config: &Config) -> String {
+    format!("{:?}", Config { effective: Vec::new(), ..config.clone() })
+}
+
+#[test]
+fn every_setting_reaches_the_config() {
+    let plain = what_is_used(&load_of(&[]).expect("defaults"));
+    for setting in settings::all() {
+        // Read before the config is there, and tested above.
+        if ["TRADING_MODE", "PAPER_TRADING", "LIVE_TRADING_AUTHORIZED", "ARBEES_ENV_FILE"].contains(&setting.name) {
+            continue;
+        }
+        let config = load_of(&[(setting.name, &another(setting))]).expect(setting.name);
+        assert_ne!(what_is_used(&config), plain, "{}", setting.name);
+    }
+}
+
+#[test]
+fn names_are_unique_and_ours_are_under_our_prefixes_or_well_known() {
+    let names: Vec<_> = settings::all().map(|setting| setting.name).collect();
+    let unique: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(unique.len(), names.len());
+    let bare: Vec<_> = names.iter().filter(|name| !settings::PREFIXES.iter().any(|prefix| name.starts_with(prefix))).collect();
+    assert_eq!(bare, [&"INSTANCE", &"NATS_URL", &"DATA_DIR", &"HTTP_ADDR", &"LOG_FORMAT", &"LOG_LEVEL", &"DAY_OFFSET_MINUTES"]);
+}
+
+#[test]
+fn the_example_file_is_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, settings::env_example()).expect("write .env.example");
+    }
+    let text = std::fs::read_to_string(&path).expect(".env.example");
+    assert_eq!(text, settings::env_example(), "run `UPDATE_EXPECT=1 cargo test --lib the_example_file` after changing the table");
+    let named: Vec<&str> = text.lines().filter_map(|line| line.trim_start_matches("# ").split_once('=')).map(|(name, _)| name).collect();
+    let known: Vec<&str> = settings::all().map(|setting| setting.name).collect();
+    assert_eq!(named.iter().filter(|name| known.contains(name)).count(), known.len());
+    assert_eq!(of_file(&text).expect("loads").config_hash(), load_of(&[]).expect("defaults").config_hash());
+}
+
+#[test]
+fn a_named_file_must_be_there_and_the_usual_one_may_be_missing() {
+    let dir = std::env::temp_dir().join(format!("arbees-config-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("folder");
+    let none = Variables::new();
+    assert!(load_with(&none, None, &dir).is_ok());
+    let text = load_with(&none, Some(Path::new("gone.env")), &dir).expect_err("named").to_string();
+    assert!(text.contains("gone.env") && text.contains("can't be read"), "{text}");
+    std::fs::write(dir.join(".env"), "INSTANCE=from-env\n").expect("write");
+    std::fs::write(dir.join("b.env"), "INSTANCE=from-b\n").expect("write");
+    let instance = |config: Result<Config, ConfigError>| config.expect("config").instance.to_string();
+    assert_eq!(instance(load_with(&none, None, &dir)), "from-env");
+    assert_eq!(instance(load_with(&variables(&[("ARBEES_ENV_FILE", "b.env")]), None, &dir)), "from-b");
+    assert_eq!(instance(load_with(&variables(&[("ARBEES_ENV_FILE", "gone.env")]), Some(Path::new("b.env")), &dir)), "from-b");
+    assert!(of_file("ARBEES_ENV_FILE=x\n").is_err());
+    std::fs::write(dir.join("big.env"), vec![b'#'; ENV_FILE_BYTES_MAX as usize + 1]).expect("write");
+    assert!(load_with(&none, Some(Path::new("big.env")), &dir).is_err());
+    std::fs::remove_dir_all(&dir).expect("remove");
+}

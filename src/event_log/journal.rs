@@ -1,0 +1,182 @@
+//! The journal's writing side: preallocated segment files, one write and one `fdatasync` a commit.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use super::frame;
+use super::record::ChainContext;
+use super::segment::{self, HEADER_BYTES, Header};
+use crate::domain::ids::Hash;
+
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// A new log starts small: most folders of a first run never fill more.
+const FIRST_SEGMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The helper writes zeros in steps, each synced, so that a commit never waits behind a whole segment of them.
+const ZEROS_BYTES: usize = 1024 * 1024;
+
+/// Where the writer goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    pub number: u64,
+    /// Offset behind the last whole frame.
+    pub used: u64,
+}
+
+/// The open segment. After an error of any method it must not be used again: a failed sync is never retried.
+#[derive(Debug)]
+pub struct Journal {
+    dir: PathBuf,
+    context: ChainContext,
+    segment_bytes: u64,
+    file: File,
+    tail: Tail,
+    allocated: u64,
+    next: Option<Preparation>,
+}
+
+/// A helper thread that fills the next segment with zeros.
+#[derive(Debug)]
+struct Preparation {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Journal {
+    /// The first segment of a new log: durable when this returns.
+    pub fn create(dir: &Path, context: ChainContext, segment_bytes: u64) -> io::Result<Self> {
+        zero_file(&segment::next_path(dir), FIRST_SEGMENT_BYTES_MAX.min(segment_bytes), &AtomicBool::new(false))?;
+        let header = Header { number: 1, first_seq: 1, prev_hash: Hash::ZERO, context };
+        let file = install(dir, &header)?;
+        Self::over(dir, context, segment_bytes, file, Tail { number: 1, used: HEADER_BYTES as u64 })
+    }
+
+    /// Goes on in the segment that `tail` names. What lies behind `tail.used` must be zeros.
+    pub fn resume(dir: &Path, context: ChainContext, segment_bytes: u64, tail: Tail) -> io::Result<Self> {
+        match fs::remove_file(segment::next_path(dir)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = File::options().read(true).write(true).open(segment::path(dir, tail.number))?;
+        Self::over(dir, context, segment_bytes, file, tail)
+    }
+
+    fn over(dir: &Path, context: ChainContext, segment_bytes: u64, file: File, tail: Tail) -> io::Result<Self> {
+        let allocated = file.metadata()?.len();
+        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, allocated, next: None })
+    }
+
+    /// Makes sealed frames durable. `first_seq` and `prev_hash` head a new segment, should one be needed.
+    pub fn commit(&mut self, frames: &[u8], first_seq: u64, prev_hash: &Hash) -> io::Result<()> {
+        let needed = frames.len() as u64;
+        // A closing mark must fit behind the last frame without growing the file.
+        let room = self.capacity().saturating_sub(self.tail.used + frame::FRAME_HEADER_BYTES as u64);
+        if needed > room && self.tail.used > HEADER_BYTES as u64 {
+            self.roll(first_seq, prev_hash)?;
+        }
+        self.file.write_all_at(frames, self.tail.used)?;
+        self.file.sync_data()?;
+        self.tail.used += needed;
+        if self.next.is_none() && self.tail.used > self.capacity() / 2 {
+            self.next = Some(Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?);
+        }
+        Ok(())
+    }
+
+    /// A segment shortened by a repair still takes as much as a whole one.
+    fn capacity(&self) -> u64 {
+        self.allocated.max(FIRST_SEGMENT_BYTES_MAX.min(self.segment_bytes))
+    }
+
+    /// The next segment is durable before the old one is closed: a closed one always has a successor.
+    fn roll(&mut self, first_seq: u64, prev_hash: &Hash) -> io::Result<()> {
+        let preparation = match self.next.take() {
+            Some(preparation) => preparation,
+            None => Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?,
+        };
+        preparation.finish()?;
+        let header = Header { number: self.tail.number + 1, first_seq, prev_hash: *prev_hash, context: self.context };
+        let file = install(&self.dir, &header)?;
+        self.file.write_all_at(&frame::closing_mark(first_seq), self.tail.used)?;
+        self.file.set_len(self.tail.used + frame::FRAME_HEADER_BYTES as u64)?;
+        self.file.sync_all()?;
+        self.allocated = file.metadata()?.len();
+        self.file = file;
+        self.tail = Tail { number: header.number, used: HEADER_BYTES as u64 };
+        Ok(())
+    }
+}
+
+impl Preparation {
+    fn start(path: PathBuf, bytes: u64) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new().name("log-prepare".into()).spawn(move || zero_file(&path, bytes, &stopped))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        let thread = self.thread.take().expect("Invariant: a preparation is finished once");
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that prepares segments panicked")))
+    }
+}
+
+impl Drop for Preparation {
+    /// Another journal may use the folder next: nobody may still write there.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Real zeros, not a hole: a commit into written blocks changes no metadata and costs a third less (measurements §2).
+fn zero_file(path: &Path, bytes: u64, stop: &AtomicBool) -> io::Result<()> {
+    let file = File::options().write(true).create(true).truncate(true).open(path)?;
+    write_zeros(&file, 0, bytes, stop)?;
+    file.sync_all()
+}
+
+fn write_zeros(file: &File, from: u64, to: u64, stop: &AtomicBool) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES.min((to - from) as usize)];
+    let mut at = from;
+    while at < to && !stop.load(Ordering::Relaxed) {
+        let step = (to - at).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..step as usize], at)?;
+        file.sync_data()?;
+        at += step;
+    }
+    Ok(())
+}
+
+/// Heads the prepared file and gives it its name, durable step by step.
+fn install(dir: &Path, header: &Header) -> io::Result<File> {
+    let prepared = segment::next_path(dir);
+    let file = File::options().read(true).write(true).open(&prepared)?;
+    file.write_all_at(&header.encode(), 0)?;
+    file.sync_all()?;
+    fs::rename(&prepared, segment::path(dir, header.number))?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+/// Cuts what lies behind the last whole frame and fills the room with zeros again.
+pub fn cut(dir: &Path, tail: Tail) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(segment::path(dir, tail.number))?;
+    let allocated = file.metadata()?.len();
+    file.set_len(tail.used)?;
+    file.sync_all()?;
+    if allocated > tail.used {
+        write_zeros(&file, tail.used, allocated, &AtomicBool::new(false))?;
+    }
+    file.sync_all()
+}
+
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}

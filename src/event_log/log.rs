@@ -1,0 +1,150 @@
+//! The log on disk: one folder, one process, one writer.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::dead_letters::{DeadLetter, DeadLetterHead};
+use super::error::{OpenError, ReadError};
+use super::index::SignalEntry;
+use super::journal::{Journal, SEGMENT_BYTES_DEFAULT};
+use super::open::{self, OpenReport};
+use super::sled_store::SledStore;
+use super::tail::Shared;
+use super::writer::{Pending, QUEUE_MAX, Writer, insert_all};
+use super::{ChainContext, Done, EventStore, Head, StoredBytes};
+use crate::domain::event::Recorded;
+use crate::domain::ids::{Hash, LogId, Mode, OrderId, SignalId};
+
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Made when it isn't there.
+    pub dir: PathBuf,
+    pub mode: Mode,
+    /// Size of a journal segment, in bytes; the first is at most 8 MiB.
+    pub segment_bytes: u64,
+}
+
+impl OpenOptions {
+    pub fn new(dir: impl Into<PathBuf>, mode: Mode) -> Self {
+        Self { dir: dir.into(), mode, segment_bytes: SEGMENT_BYTES_DEFAULT }
+    }
+}
+
+/// What `open` found and made.
+pub(super) struct Opened {
+    pub lock: File,
+    pub context: ChainContext,
+    pub head: Head,
+    pub journal: Journal,
+    pub sled: SledStore,
+}
+
+/// Dropping it waits until everything queued is answered and sled has it all.
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    queue: Option<SyncSender<Pending>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Held until the last thread is gone.
+    _lock: File,
+}
+
+impl Log {
+    /// Opens, checks and if need be repairs the log; `fold` gets each record with its hash, in order, on this thread.
+    /// When it fails `fold` may have seen records, and nothing but an empty folder was changed.
+    pub fn open(options: &OpenOptions, fold: impl FnMut(&Recorded, &Hash)) -> Result<(Self, OpenReport), OpenError> {
+        let (opened, report) = open::open(options, fold)?;
+        let Opened { lock, context, head, journal, sled } = opened;
+        let shared = Arc::new(Shared::new(context, sled, head));
+        let (queue, waiting) = sync_channel(QUEUE_MAX);
+        let writer = Writer::new(journal, head, shared.clone());
+        let spawned = |thread: std::io::Result<JoinHandle<()>>| thread.map_err(OpenError::io("start the writer of", &options.dir));
+        let inserter_shared = shared.clone();
+        let inserter = thread::Builder::new().name("log-sled".into()).spawn(move || insert_all(&inserter_shared));
+        let inserter = spawned(inserter)?;
+        let writer = thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&waiting));
+        let threads = vec![spawned(writer)?, inserter];
+        Ok((Self { shared, queue: Some(queue), threads, _lock: lock }, report))
+    }
+}
+
+impl EventStore for Log {
+    fn log_id(&self) -> LogId {
+        self.shared.context.log_id
+    }
+
+    fn mode(&self) -> Mode {
+        self.shared.context.mode
+    }
+
+    fn head(&self) -> Head {
+        self.shared.head()
+    }
+
+    fn append(&self, records: Vec<Recorded>, done: Done) {
+        if let Some(failure) = self.shared.failure() {
+            return done(Err(failure));
+        }
+        match Pending::encode(&records, &self.shared.context, done) {
+            Err((error, done)) => done(Err(error)),
+            Ok(pending) => {
+                self.shared.queued.fetch_add(1, Ordering::Relaxed);
+                let queue = self.queue.as_ref().expect("Invariant: the queue is open while the log lives");
+                if let Err(refused) = queue.send(pending) {
+                    self.shared.answered();
+                    (refused.0.done)(Err(self.shared.fail("the writer's thread is gone")));
+                }
+            }
+        }
+    }
+
+    fn queue_len(&self) -> usize {
+        self.shared.queued.load(Ordering::Relaxed)
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.shared.failed_text()
+    }
+
+    fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
+        self.shared.read_from(seq, records_max, bytes_max)
+    }
+
+    fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
+        self.shared.signal(signal_id)
+    }
+
+    fn order_seqs(&self, order_id: &OrderId) -> Result<Vec<u64>, ReadError> {
+        self.shared.order_seqs(order_id)
+    }
+
+    fn dead_letter_add(&self, letter: &DeadLetter) -> Result<u64, ReadError> {
+        self.shared.sled.dead_letters.add(letter)
+    }
+
+    fn dead_letter_list(&self, max: usize) -> Result<Vec<DeadLetterHead>, ReadError> {
+        self.shared.sled.dead_letters.heads(max)
+    }
+
+    fn dead_letter_get(&self, id: u64) -> Result<Option<(DeadLetterHead, Vec<u8>)>, ReadError> {
+        self.shared.sled.dead_letters.get(id)
+    }
+
+    fn dead_letter_len(&self) -> usize {
+        self.shared.sled.dead_letters.len()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        let own = thread::current().id();
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != own) {
+            let _ = thread.join();
+        }
+    }
+}

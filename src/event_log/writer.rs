@@ -1,0 +1,196 @@
+//! The two threads behind a log: one makes commits durable and answers, the other carries them into sled.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use super::error::AppendError;
+use super::frame::{self, COMMIT_RECORDS_MAX, FRAME_HEADER_BYTES};
+use super::index::{self, IndexEntry};
+use super::journal::Journal;
+use super::record::{self, ChainContext};
+use super::tail::{Group, Shared, Work};
+use super::{APPEND_RECORDS_MAX, Done, Head};
+use crate::domain::event::Recorded;
+use crate::domain::ids::Hash;
+
+/// Waiting appends; a caller past it waits too, which is what slows the engine down instead of memory growing.
+pub const QUEUE_MAX: usize = 8_192;
+/// One commit takes no more appends once it holds this much: past it a sync is no longer the larger part.
+const COMMIT_RECORDS_GOAL: usize = 1_024;
+const COMMIT_BYTES_GOAL: usize = 256 * 1024;
+/// sled is handed to the operating system when nothing came for this long: kill -9 then finds it complete.
+const IDLE: Duration = Duration::from_millis(20);
+
+const _: () = assert!(COMMIT_RECORDS_GOAL + APPEND_RECORDS_MAX <= COMMIT_RECORDS_MAX);
+
+/// An append on its way to the writer: encoded by the caller, but for the chain.
+pub struct Pending {
+    pub first_seq: u64,
+    records: usize,
+    frames: Vec<u8>,
+    entries: Vec<IndexEntry>,
+    pub done: Done,
+}
+
+impl Pending {
+    /// Encodes on the caller's thread, so that the writer only hashes, seals and syncs.
+    pub fn encode(records: &[Recorded], context: &ChainContext, done: Done) -> Result<Self, (AppendError, Done)> {
+        if records.len() > APPEND_RECORDS_MAX {
+            return Err((AppendError::TooMany { records: records.len(), limit: APPEND_RECORDS_MAX }, done));
+        }
+        let first_seq = records.first().map_or(0, |first| first.seq);
+        let mut frames = Vec::with_capacity(records.len() * 640);
+        let mut entries = Vec::with_capacity(records.len() * 2);
+        for (position, recorded) in records.iter().enumerate() {
+            let expected = first_seq + position as u64;
+            if recorded.seq != expected {
+                return Err((AppendError::OutOfOrder { expected, got: recorded.seq }, done));
+            }
+            let start = frame::open(&mut frames);
+            if let Err(error) = record::encode_into(&mut frames, recorded, context, &Hash::ZERO) {
+                return Err((error.into(), done));
+            }
+            frame::close(&mut frames, start, recorded.seq, position + 1 < records.len());
+            index::entries(recorded, &mut entries);
+        }
+        Ok(Self { first_seq, records: records.len(), frames, entries, done })
+    }
+}
+
+/// The one who writes.
+pub struct Writer {
+    journal: Journal,
+    head: Head,
+    shared: Arc<Shared>,
+    /// The appends of the commit at hand, each with the head it will be answered.
+    waiting: Vec<(Done, Head)>,
+}
+
+impl Writer {
+    pub fn new(journal: Journal, head: Head, shared: Arc<Shared>) -> Self {
+        Self { journal, head, shared, waiting: Vec::new() }
+    }
+
+    /// Until all senders are gone; then the inserter is told to end.
+    pub fn run(mut self, queue: &Receiver<Pending>) {
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| queue.recv().ok()) {
+            held = self.gather_and_commit(first, queue);
+        }
+        self.shared.close();
+    }
+
+    /// One commit. Returns an append that didn't belong to it.
+    fn gather_and_commit(&mut self, first: Pending, queue: &Receiver<Pending>) -> Option<Pending> {
+        let before = self.head;
+        let mut group = Group { first_seq: before.seq + 1, last_seq: before.seq, frames: Vec::new(), entries: Vec::new() };
+        let mut next = Some(first);
+        let mut held = None;
+        while let Some(pending) = next.take() {
+            if let Err(refused) = self.check(&pending) {
+                // What came before it is still made durable; the refusal must not overtake it.
+                if !self.waiting.is_empty() {
+                    held = Some(pending);
+                    break;
+                }
+                self.answer(pending.done, Err(refused));
+            } else {
+                self.take(pending, &mut group, before);
+            }
+            let records = (self.head.seq - before.seq) as usize;
+            if records < COMMIT_RECORDS_GOAL && group.frames.len() < COMMIT_BYTES_GOAL {
+                next = match queue.try_recv() {
+                    Ok(pending) => Some(pending),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+                };
+            }
+        }
+        self.commit(group, before);
+        held
+    }
+
+    fn check(&self, pending: &Pending) -> Result<(), AppendError> {
+        if let Some(failure) = self.shared.failure() {
+            return Err(failure);
+        }
+        let expected = self.head.seq + 1;
+        if pending.records == 0 || pending.first_seq == expected {
+            return Ok(());
+        }
+        if self.waiting.is_empty() {
+            self.shared.fail(format!("an append came for seq {} where {expected} was next", pending.first_seq));
+        }
+        Err(AppendError::OutOfOrder { expected, got: pending.first_seq })
+    }
+
+    /// Chains and seals the frames of one append at the end of the group.
+    fn take(&mut self, pending: Pending, group: &mut Group, before: Head) {
+        let Pending { frames, entries, done, .. } = pending;
+        let mut at = group.frames.len();
+        if at == 0 {
+            (group.frames, group.entries) = (frames, entries);
+        } else {
+            group.frames.extend_from_slice(&frames);
+            group.entries.extend(entries);
+        }
+        while at < group.frames.len() {
+            let end = at + frame::stated_bytes(&group.frames[at..]);
+            let bytes = &mut group.frames[at..end];
+            record::set_prev_hash(&mut bytes[FRAME_HEADER_BYTES..], &self.head.hash);
+            frame::seal(bytes, (self.head.seq - before.seq) as usize);
+            self.head = Head { seq: self.head.seq + 1, hash: record::record_hash(&bytes[FRAME_HEADER_BYTES..]) };
+            at = end;
+        }
+        group.last_seq = self.head.seq;
+        self.waiting.push((done, self.head));
+    }
+
+    fn commit(&mut self, group: Group, before: Head) {
+        let written = if group.frames.is_empty() { Ok(()) } else { self.journal.commit(&group.frames, group.first_seq, &before.hash) };
+        let failure = written.err().map(|error| {
+            tracing::error!(%error, seq = group.first_seq, "the journal can't be written: the log takes no more records");
+            self.shared.fail(format!("writing the journal at seq {} failed: {error}", group.first_seq))
+        });
+        let durable = !group.frames.is_empty() && failure.is_none();
+        if durable {
+            self.shared.push(group, self.head);
+        } else {
+            self.head = before;
+        }
+        for (done, head) in mem::take(&mut self.waiting) {
+            self.answer(done, failure.clone().map_or(Ok(head), Err));
+        }
+    }
+
+    fn answer(&self, done: Done, result: Result<Head, AppendError>) {
+        self.shared.answered();
+        done(result);
+    }
+}
+
+/// Carries commits into sled until the writer is done.
+pub fn insert_all(shared: &Shared) {
+    let mut dirty = false;
+    loop {
+        match shared.next_work(dirty.then_some(IDLE)) {
+            Work::Insert(group) => {
+                if let Err(why) = shared.sled.insert(&group.frames, &group.entries) {
+                    tracing::error!(%why, seq = group.first_seq, "sled can't be written: the log takes no more records");
+                    shared.fail(format!("writing sled at seq {} failed: {why}", group.first_seq));
+                    return;
+                }
+                shared.inserted();
+                dirty = true;
+            }
+            Work::Idle => {
+                if let Err(why) = shared.sled.flush() {
+                    tracing::warn!(%why, "sled can't be flushed; the journal is complete");
+                }
+                dirty = false;
+            }
+            Work::Close => return,
+        }
+    }
+}

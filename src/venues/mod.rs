@@ -1,0 +1,4 @@
+//! The counters: each venue behind the same words of `domain`. They may name `domain` and `clock` only.
+
+/// The exchange inside the process: tapes, the demo's market, or a signal's own quote.
+pub mod paper;

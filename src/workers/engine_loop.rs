@@ -1,0 +1,176 @@
+//! The engine's own loop: one task owns the engine; inputs come in over one queue, effects are carried out in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::outbox::Outgoing;
+use super::paper_desk::PaperDesk;
+use super::risk_gate::RiskGate;
+use crate::clock::Clock;
+use crate::engine::{Command, Effect, Engine, Input, Ticket};
+use crate::event_log::EventStore;
+
+/// What the loop takes.
+enum Message {
+    Input(Input),
+    /// Runs on the engine's task; must be quick.
+    Query(Box<dyn FnOnce(&Engine) + Send>),
+    Operator {
+        by: String,
+        command: Command,
+        answer: oneshot::Sender<Result<String, String>>,
+    },
+}
+
+/// The way into the loop. The queue has no limit of its own: what fills it is bounded where it starts (256 signals
+/// in flight, one request per order and kind, one feed row at a time).
+#[derive(Clone)]
+pub struct EngineHandle {
+    queue: mpsc::UnboundedSender<Message>,
+    halted: watch::Receiver<Option<String>>,
+}
+
+impl EngineHandle {
+    pub fn input(&self, input: Input) {
+        // The loop ends only with the process.
+        let _ = self.queue.send(Message::Input(input));
+    }
+
+    /// Reads the engine's state; `None` once the loop has ended.
+    pub async fn query<T: Send + 'static>(&self, read: impl FnOnce(&Engine) -> T + Send + 'static) -> Option<T> {
+        let (answer, wait) = oneshot::channel();
+        let run = move |engine: &Engine| {
+            let _ = answer.send(read(engine));
+        };
+        self.queue.send(Message::Query(Box::new(run))).ok()?;
+        wait.await.ok()
+    }
+
+    /// Carries out a command; answered once it is durable.
+    pub async fn operator(&self, by: &str, command: Command) -> Result<String, String> {
+        let gone = || "the engine has ended".to_owned();
+        let (answer, wait) = oneshot::channel();
+        let message = Message::Operator { by: by.to_owned(), command, answer };
+        self.queue.send(message).map_err(|_| gone())?;
+        wait.await.map_err(|_| gone())?
+    }
+
+    /// Why the engine has halted, once it has.
+    pub fn halted(&self) -> watch::Receiver<Option<String>> {
+        self.halted.clone()
+    }
+}
+
+/// What carries out the effects.
+pub struct Hands {
+    pub clock: Clock,
+    pub log: Arc<dyn EventStore>,
+    pub gate: RiskGate,
+    pub desk: PaperDesk,
+    pub outbox: mpsc::UnboundedSender<Outgoing>,
+    /// The last durable record, for the publisher.
+    pub durable: watch::Sender<u64>,
+}
+
+/// The queue, before there is an engine to read it.
+pub struct Inbox {
+    queue: mpsc::UnboundedReceiver<Message>,
+    handle: EngineHandle,
+    halted: watch::Sender<Option<String>>,
+}
+
+pub fn inbox() -> (EngineHandle, Inbox) {
+    let (sender, queue) = mpsc::unbounded_channel();
+    let (halted, halted_rx) = watch::channel(None);
+    let handle = EngineHandle { queue: sender, halted: halted_rx };
+    (handle.clone(), Inbox { queue, handle, halted })
+}
+
+/// Runs until the process ends or `Input::Stop` has been carried out.
+pub async fn run(mut engine: Engine, hands: Hands, mut inbox: Inbox) {
+    let mut tickets = Tickets::default();
+    loop {
+        let wake_ms = engine.next_wake_ms(hands.clock.now()).unwrap_or(1_000).clamp(0, 1_000);
+        let message = tokio::time::timeout(Duration::from_millis(wake_ms as u64), inbox.queue.recv()).await;
+        let input = match message {
+            Err(_) => Input::Tick,
+            Ok(None) => return,
+            Ok(Some(Message::Input(input))) => input,
+            Ok(Some(Message::Query(read))) => {
+                read(&engine);
+                continue;
+            }
+            Ok(Some(Message::Operator { by, command, answer })) => Input::Operator { ticket: tickets.open(answer), by, command },
+        };
+        let stops = matches!(input, Input::Stop);
+        let effects = engine.step(hands.clock.now(), input);
+        for effect in effects {
+            carry_out(effect, &hands, &inbox, &mut tickets);
+        }
+        if stops {
+            return;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tickets {
+    last: Ticket,
+    open: std::collections::BTreeMap<Ticket, oneshot::Sender<Result<String, String>>>,
+}
+
+impl Tickets {
+    fn open(&mut self, answer: oneshot::Sender<Result<String, String>>) -> Ticket {
+        self.last += 1;
+        self.open.insert(self.last, answer);
+        self.last
+    }
+}
+
+fn carry_out(effect: Effect, hands: &Hands, inbox: &Inbox, tickets: &mut Tickets) {
+    match effect {
+        Effect::Append(records) => append(records, hands, &inbox.handle),
+        Effect::AskRisk { order_id, bytes, timeout_ms } => hands.gate.ask(order_id, bytes, timeout_ms, &inbox.handle),
+        Effect::Answer { answer, deliveries } => out(hands, Outgoing::Answer { answer, deliveries }),
+        Effect::DeadLetter { delivery, signal_id, error } => out(hands, Outgoing::DeadLetter { delivery, signal_id, error }),
+        Effect::GiveBack { delivery } => out(hands, Outgoing::GiveBack { delivery }),
+        Effect::Submit { order, attempt, quote } => hands.desk.submit(*order, attempt, quote, &inbox.handle),
+        Effect::Cancel { order } => hands.desk.cancel(&order, &inbox.handle),
+        Effect::LookUp { order } => hands.desk.look_up(*order, &inbox.handle),
+        Effect::Restore { order, filled } => hands.desk.restore(&order, filled, &inbox.handle),
+        Effect::MarketEnded { venue, market, settlement } => hands.desk.market_ended(venue, &market, settlement, &inbox.handle),
+        Effect::OperatorAnswer { ticket, result } => {
+            if let Some(answer) = tickets.open.remove(&ticket) {
+                let _ = answer.send(result);
+            }
+        }
+        Effect::Halt { why } => {
+            tracing::error!("trading has halted: {why}. Cancels were attempted; nothing is sent any more");
+            let _ = inbox.halted.send(Some(why));
+        }
+    }
+}
+
+fn out(hands: &Hands, outgoing: Outgoing) {
+    let _ = hands.outbox.send(outgoing);
+}
+
+fn append(records: Vec<crate::domain::event::Recorded>, hands: &Hands, handle: &EngineHandle) {
+    let (handle, durable) = (handle.clone(), hands.durable.clone());
+    hands.log.append(
+        records,
+        Box::new(move |result| match result {
+            Ok(head) => {
+                handle.input(Input::Durable { seq: head.seq, hash: head.hash });
+                durable.send_if_modified(|seq| {
+                    let newer = head.seq > *seq;
+                    *seq = head.seq.max(*seq);
+                    newer
+                });
+            }
+            Err(error) => handle.input(Input::LogFailed { why: error.to_string() }),
+        }),
+    );
+}

@@ -1,0 +1,29 @@
+//! The hands: they carry out effects (append, ask for a verdict, send, cancel, look up, answer) and feed back what
+//! happened as inputs. Whoever decides something here is in the wrong room.
+
+/// Kill by message and by file.
+pub mod control;
+/// Signals handed out and not yet acknowledged.
+pub mod deliveries;
+/// The engine's own loop: inputs in, effects carried out.
+pub mod engine_loop;
+/// Signals from the bus to the engine.
+pub mod intake;
+/// Tapes and the demo's market, row by row into the paper exchange.
+pub mod market_feed;
+/// Log lines of orders.
+pub mod narrator;
+/// Answers, dead letters and acknowledgements, in that order.
+pub mod outbox;
+/// Orders to the paper exchange, its answers back.
+pub mod paper_desk;
+/// Durable records to the bus, and ranges of them on request.
+pub mod publisher;
+/// Signals answered without a record.
+pub mod recent;
+/// The risk consumer: its own fold, its own task or process.
+pub mod risk_consumer;
+/// Questions to the risk consumer.
+pub mod risk_gate;
+
+pub use engine_loop::EngineHandle;

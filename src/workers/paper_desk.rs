@@ -1,0 +1,108 @@
+//! Orders to the paper exchange, its answers back as inputs. The exchange is in this process: nothing is lost on the
+//! way, and `latency_ms` is waited here.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::engine_loop::EngineHandle;
+use crate::clock::Clock;
+use crate::domain::ids::MarketId;
+use crate::domain::market::{Settlement, Venue};
+use crate::domain::money::Quantity;
+use crate::domain::order::Order;
+use crate::domain::report::VenueNews;
+use crate::domain::verdict::ApprovedOrder;
+use crate::engine::{Input, SignalQuote};
+use crate::venues::paper::{self, MarketRow, PaperExchange};
+
+#[derive(Clone)]
+pub struct PaperDesk {
+    exchange: Arc<Mutex<PaperExchange>>,
+    clock: Clock,
+    latency_ms: u64,
+}
+
+impl PaperDesk {
+    pub fn new(exchange: PaperExchange, clock: Clock) -> Self {
+        let latency_ms = exchange.settings().latency_ms;
+        Self { exchange: Arc::new(Mutex::new(exchange)), clock, latency_ms }
+    }
+
+    /// Runs `act` on the exchange, after the way there; inputs go to the engine in the order they happen.
+    fn at_exchange(
+        &self,
+        engine: &EngineHandle,
+        act: impl FnOnce(&mut PaperExchange, crate::domain::time::Time) -> Vec<Input> + Send + 'static,
+    ) {
+        if self.latency_ms == 0 {
+            return self.act(engine, act);
+        }
+        let (desk, engine) = (self.clone(), engine.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(desk.latency_ms)).await;
+            desk.act(&engine, act);
+        });
+    }
+
+    fn act(&self, engine: &EngineHandle, act: impl FnOnce(&mut PaperExchange, crate::domain::time::Time) -> Vec<Input>) {
+        let mut exchange = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        for input in act(&mut exchange, self.clock.now().wall) {
+            engine.input(input);
+        }
+    }
+
+    pub fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle) {
+        let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
+        self.at_exchange(engine, move |exchange, now| {
+            let order_id = order.order().order_id;
+            let (outcome, reports) = exchange.submit(&order, quote, now);
+            let mut inputs = vec![Input::Submitted { order_id, attempt, outcome }];
+            inputs.extend(news(reports));
+            inputs
+        });
+    }
+
+    pub fn cancel(&self, order: &Order, engine: &EngineHandle) {
+        let order_id = order.order_id;
+        self.at_exchange(engine, move |exchange, now| {
+            let (outcome, reports) = exchange.cancel(&order_id, now);
+            let mut inputs = news(reports);
+            inputs.push(Input::CancelAnswered { order_id, outcome });
+            inputs
+        });
+    }
+
+    pub fn look_up(&self, order: Order, engine: &EngineHandle) {
+        self.at_exchange(engine, move |exchange, now| {
+            let found = exchange.look_up(&order, now);
+            vec![Input::LookedUp { order_id: order.order_id, begun_at: now, found }]
+        });
+    }
+
+    /// An order of an earlier session rests again, at the back of its queue.
+    pub fn restore(&self, order: &Order, filled: Quantity, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.restore(order, filled, now)));
+    }
+
+    pub fn market_ended(&self, venue: Venue, market: &MarketId, settlement: Settlement, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.settle_market(venue, market, settlement, now)));
+    }
+
+    /// One row of market data.
+    pub fn row(&self, row: &MarketRow, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.apply(row, now)));
+    }
+
+    /// The venue-side expiry of resting orders.
+    pub fn tick(&self, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.tick(now)));
+    }
+
+    pub fn read<T>(&self, read: impl FnOnce(&PaperExchange) -> T) -> T {
+        read(&self.exchange.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn news(reports: Vec<VenueNews>) -> Vec<Input> {
+    reports.into_iter().map(|one| Input::Venue(Box::new(one))).collect()
+}
