@@ -244,3 +244,12 @@ fn the_exposure_limit_holds_with_unknown_resting_and_held_together() {
     requested(&mut rig, "b", &[("size", json!(90)), ("limit_price", json!("0.45")), ("model_prob", json!(0.65))]);
     vetoed(&mut rig, "c", &[("size", json!(30)), ("limit_price", json!("0.45")), ("model_prob", json!(0.65))], "game_exposure");
 }
+
+#[test]
+fn every_reason_stands_in_the_readme_with_its_meaning() {
+    let readme = include_str!("../../README.md");
+    for (reason, meaning) in arbees::domain::verdict::Reason::ALL {
+        let row = format!("| `{reason}` | {} |", meaning.trim());
+        assert!(readme.contains(&row), "the README lacks: {row}");
+    }
+}
