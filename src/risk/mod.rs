@@ -208,7 +208,10 @@ impl Risk {
         self.hashes.push_back(hash);
         self.confirm_witness(hash);
         self.release(&recorded.event);
-        self.watch(recorded, effects);
+        // Lines crossed long ago may have been lifted by an operator since: only the present counts.
+        if self.caught_up {
+            self.watch(effects);
+        }
     }
 
     fn witness(&self) -> Option<Witness> {
@@ -257,6 +260,7 @@ impl Risk {
         }
         if !self.caught_up {
             self.caught_up = true;
+            self.watch(effects);
             self.quiet_until = if head_seq == 0 { now.mono } else { now.mono.plus_ms(i64::from(GRANT_LIVES_MS)) };
         }
     }
@@ -290,7 +294,7 @@ impl Risk {
     }
 
     /// Asks for a breaker where the fold has crossed a line that only an operator may lift.
-    fn watch(&self, recorded: &Recorded, effects: &mut Vec<Effect>) {
+    fn watch(&self, effects: &mut Vec<Effect>) {
         let Some(limits) = &self.book.limits else { return };
         if self.book.breakers.is_open(&Scope::Global) {
             return;
@@ -299,7 +303,7 @@ impl Risk {
             effects.push(Effect::AskTrip { scope: Scope::Global, reason, observed, limit })
         };
         let pnl = self.book.cash.day_pnl();
-        if pnl <= -limits.daily_loss_max && self.book.unmarked(recorded.recorded_at).is_empty() {
+        if pnl <= -limits.daily_loss_max && self.book.unmarked(self.book.recorded_at).is_empty() {
             trip(Reason::DailyLoss, pnl.to_string(), format!("above -{}", limits.daily_loss_max));
         }
         let errors = self.book.activity.errors_in_a_row;
