@@ -49,8 +49,9 @@ fn logging(config: &Config) {
     use tracing_subscriber::prelude::*;
     let level = config.log_lines.level.parse().unwrap_or(LevelFilter::INFO);
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("arbees", level);
-    let coloured = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(coloured);
+    // Colours are for terminals: a file or a collector gets plain text.
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(colours);
     let registry = tracing_subscriber::registry().with(targets);
     // A second initialisation (tests) keeps the first.
     let _ = if config.log_lines.json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
@@ -73,7 +74,7 @@ async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
         None => Books::SignalsOnly,
         Some(file) => {
             anyhow::ensure!(file.is_file(), "the tape {} is not a file", file.display());
-            Books::Tape { file: file.clone(), speed: args.speed }
+            Books::Tape { file: file.clone(), speed: args.speed, recorder: args.recorder.clone() }
         }
     };
     let bus = super::bus(&config, &format!("arbees-{}", config.instance), &Clock::system()).await?;
@@ -145,9 +146,14 @@ async fn source(config: &Config, command: &Command, clock: &Clock) -> anyhow::Re
     if matches!(command, Command::Signal(SignalCommand::Lint { .. })) {
         return Ok(Source::Log(Box::new(Nothing)));
     }
-    let address = keys::read_address(&config.mode_dir().join("http_addr")).unwrap_or(config.http_addr);
+    let named = keys::read_address(&config.mode_dir().join("http_addr"));
+    let (address, log_id) = named.map_or((config.http_addr, None), |(address, log_id)| (address, Some(log_id)));
     let token = config.mode_dir().join("http_token");
     match Client::find(address, config.mode, &config.instance, token).await {
+        // The engine of this folder may be gone, and its port taken by one that has another log.
+        Ok(Found::Engine(_, other)) if log_id.as_ref().is_some_and(|wanted| *wanted != other.log_id.to_string()) => {
+            tracing::debug!("at {address} is the engine of another log: {}", other.log_id);
+        }
         Ok(Found::Engine(client, _)) => return Ok(Source::Http(client)),
         Ok(Found::Other(other)) => tracing::debug!("at {address} is another engine: {} {}", other.mode, other.instance),
         Ok(Found::Nobody) => {}

@@ -12,6 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use secrecy::SecretString;
 
+use crate::domain::ids::LogId;
 use crate::http::Token;
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -98,11 +99,13 @@ pub fn http_token(path: &Path) -> anyhow::Result<Token> {
 }
 
 /// Where this engine's API is, for the commands: `HTTP_ADDR` may leave the port to the system.
-pub fn write_address(path: &Path, addr: SocketAddr) -> anyhow::Result<()> {
-    fs::write(path, addr.to_string()).with_context(|| format!("{} can't be written", path.display()))
+pub fn write_address(path: &Path, addr: SocketAddr, log_id: LogId) -> anyhow::Result<()> {
+    fs::write(path, format!("{addr}\n{log_id}\n")).with_context(|| format!("{} can't be written", path.display()))
 }
 
-/// Where the engine of this folder said its API is.
-pub fn read_address(path: &Path) -> Option<SocketAddr> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+/// Where the engine of this folder said its API is, and whose log it serves.
+pub fn read_address(path: &Path) -> Option<(SocketAddr, String)> {
+    let text = fs::read_to_string(path).ok()?;
+    let (addr, log_id) = text.trim().split_once('\n')?;
+    Some((addr.parse().ok()?, log_id.to_owned()))
 }

@@ -62,6 +62,8 @@ pub enum Books {
     Tape {
         file: PathBuf,
         speed: u32,
+        /// Whose rows, where the tape has several recorders.
+        recorder: Option<String>,
     },
     Demo(Box<DemoMarket>),
 }
@@ -181,7 +183,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let listener =
         TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
     let http_addr = listener.local_addr()?;
-    keys::write_address(&config.mode_dir().join("http_addr"), http_addr)?;
+    keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
     let desk = PaperDesk::new(paper_exchange(&config, &book), clock.clone());
     let store: Arc<dyn EventStore> = log;
@@ -275,9 +277,9 @@ fn feed_books((books, desk, engine, clock): Feed, progress: watch::Sender<TapePr
     match books {
         Books::SignalsOnly => None,
         Books::Demo(market) => Some(tokio::spawn(market_feed::demo(*market, desk, engine, clock))),
-        Books::Tape { file, speed } => Some(tokio::spawn(async move {
+        Books::Tape { file, speed, recorder } => Some(tokio::spawn(async move {
             let name = file.display().to_string();
-            if let Err(error) = market_feed::play(file, speed, desk, engine, clock, progress).await {
+            if let Err(error) = market_feed::play((file, recorder), speed, desk, engine, clock, progress).await {
                 tracing::error!("the tape {name} can't be played: {error}");
             }
         })),

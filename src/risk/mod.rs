@@ -248,7 +248,9 @@ impl Risk {
 
     fn fetched(&mut self, now: Now, log_id: LogId, head_seq: u64, effects: &mut Vec<Effect>) {
         self.fetching_since = None;
-        if *self.log_id.get_or_insert(log_id) != log_id {
+        // An empty log has no name yet; taking it for one would make the first record another log's.
+        let named = log_id != LogId::default();
+        if named && *self.log_id.get_or_insert(log_id) != log_id {
             return self.start_over(now, None, effects);
         }
         if head_seq < self.book.seq {

@@ -33,16 +33,19 @@ pub async fn tick(desk: PaperDesk, engine: EngineHandle) {
     }
 }
 
-/// Plays a tape once, `speed` tape milliseconds to each of ours. Errors: the file can't be read.
+/// Plays a tape (of one recorder) once, `speed` tape milliseconds to each of ours. Errors: the file can't be read.
 pub async fn play(
-    file: PathBuf,
+    (file, recorder): (PathBuf, Option<String>),
     speed: u32,
     desk: PaperDesk,
     engine: EngineHandle,
     clock: Clock,
     progress: watch::Sender<TapeProgress>,
 ) -> std::io::Result<()> {
-    let player = TapePlayer::open(&file)?;
+    let mut player = TapePlayer::open(&file)?;
+    if let Some(recorder) = recorder {
+        player = player.of_recorder(recorder);
+    }
     let (rows, mut next) = mpsc::channel(READ_AHEAD);
     let reader = tokio::task::spawn_blocking(move || read_ahead(player, &rows));
     let began = clock.now().mono;

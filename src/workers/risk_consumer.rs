@@ -166,7 +166,8 @@ impl Desk {
 
     async fn hello(&mut self) {
         let ready = self.risk.is_ready(self.consumer.clock.now().mono);
-        self.consumer.ready.send_replace(ready);
+        // Only a change is news.
+        self.consumer.ready.send_if_modified(|known| std::mem::replace(known, ready) != ready);
         self.tell(&Tell::Hello { risk_epoch: self.consumer.risk_epoch, ready, seq: self.risk.book().seq }).await;
     }
 

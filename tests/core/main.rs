@@ -4,6 +4,8 @@
 mod dice;
 /// Facts, one rig each.
 mod facts;
+/// A log that is still empty.
+mod first_start;
 /// Engine, risk and paper exchange without time.
 mod rig;
 /// Rows of signals with their answers.

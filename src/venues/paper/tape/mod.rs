@@ -17,7 +17,8 @@ pub use parse::{Kind, Skip};
 /// The longest line that is read; the longest of the recorded tapes has under 1 KiB.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
-/// The recorder whose rows are played where a tape names recorders: others overlap it and must not be mixed in.
+/// The recorder whose rows are played where a tape names recorders and nobody asked for another: they overlap and must
+/// not be mixed.
 pub const RECORDER: &str = "1";
 
 /// What a tape held so far: `rows` is the sum of all the others but `negative_delays`.
@@ -60,6 +61,7 @@ pub struct TapeStep {
 pub struct TapePlayer {
     lines: Box<dyn BufRead + Send>,
     buffer: Vec<u8>,
+    recorder: String,
     counts: TapeCounts,
     last_ms: Option<i64>,
     ended: bool,
@@ -76,7 +78,12 @@ impl TapePlayer {
         let mut raw = BufReader::new(source);
         let gz = raw.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         let lines: Box<dyn BufRead + Send> = if gz { Box::new(BufReader::new(MultiGzDecoder::new(raw))) } else { Box::new(raw) };
-        Ok(Self { lines, buffer: Vec::new(), counts: TapeCounts::default(), last_ms: None, ended: false })
+        Ok(Self { lines, buffer: Vec::new(), recorder: RECORDER.to_owned(), counts: TapeCounts::default(), last_ms: None, ended: false })
+    }
+
+    /// Plays the rows of this recorder.
+    pub fn of_recorder(self, recorder: String) -> Self {
+        Self { recorder, ..self }
     }
 
     pub fn counts(&self) -> &TapeCounts {
@@ -130,7 +137,7 @@ impl Iterator for TapePlayer {
         while !self.ended {
             let line = self.next_line()?;
             self.counts.rows += 1;
-            match line.and_then(|()| parse::row(&self.buffer, self.counts.rows)) {
+            match line.and_then(|()| parse::row(&self.buffer, self.counts.rows, &self.recorder)) {
                 Ok((kind, row)) => {
                     self.counts.count(kind);
                     return Some(TapeStep { delay_ms: self.delay_to(row.mark.ts_ms), row });

@@ -12,7 +12,6 @@ use crate::domain::money::{ONE, Price, Quantity, Rounding};
 
 use super::super::row::fee_by_name;
 use super::super::{Feed, MarketRow};
-use super::RECORDER;
 
 /// What a row told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +103,10 @@ struct RawRow<'a> {
 
 type Text<'a> = Option<Cow<'a, str>>;
 
-/// Reads one line; `number` is its place in the tape.
-pub fn row(line: &[u8], number: u64) -> Result<(Kind, MarketRow), Skip> {
+/// Reads one line; `number` is its place in the tape, `wanted` whose rows are played.
+pub fn row(line: &[u8], number: u64, wanted: &str) -> Result<(Kind, MarketRow), Skip> {
     let raw: RawRow = serde_json::from_slice(line).map_err(|_| Skip::NotJson)?;
-    if raw.recorder.as_ref().is_some_and(|recorder| recorder != RECORDER) {
+    if raw.recorder.as_ref().is_some_and(|recorder| recorder != wanted) {
         return Err(Skip::OtherRecorder);
     }
     let venue = Venue::parse(&raw.venue).ok_or(Skip::UnknownVenue)?;

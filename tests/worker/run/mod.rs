@@ -1,0 +1,13 @@
+//! The running worker, from a signal on NATS to what the commands show.
+
+mod crashes;
+mod first;
+mod kills;
+mod log_failures;
+mod nats_gone;
+mod operators;
+mod poison;
+mod repeats;
+mod separate_risk;
+mod settings;
+mod tapes;
