@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::narrator;
@@ -44,14 +45,17 @@ impl Publisher {
                 }
                 continue;
             }
-            for record in records {
-                narrator::tell(self.log.mode(), &record);
-                let payload = record.bytes.to_vec();
-                while self.bus.publish(&self.events, payload.clone().into(), None).await.is_err() {
+            for record in &records {
+                let payload = Bytes::copy_from_slice(&record.bytes);
+                while self.bus.publish(&self.events, payload.clone(), None).await.is_err() {
                     let _ = self.bus.wait_connected(Duration::from_secs(1)).await;
                     tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
                 }
                 published = record.seq;
+            }
+            // After them: risk waits for the records, nobody waits for the lines.
+            for record in &records {
+                narrator::tell(self.log.mode(), record);
             }
             // Records that were under way when the link broke are fetched as a range by whoever misses them.
             let now = self.bus.state().borrow().connects;
