@@ -19,8 +19,9 @@ use super::record::record_hash;
 use super::{Head, StoredBytes, journal};
 use crate::domain::ids::{OrderId, SignalId};
 
-/// Blocks are read once in a while; the operating system caches the file.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// Blocks are read once in a while; the operating system caches the file. But the index is written in no order: its
+/// pages must stay, or each entry of a large log reads one back. Memory is taken as they come, not at the start.
+const CACHE_BYTES: u64 = 96 * 1024 * 1024;
 /// sled cleans its file from this thread only; durability doesn't depend on it.
 const FLUSH_EVERY_MS: u64 = 1_000;
 /// sled's threads give its file lock back a moment after the last handle is gone.

@@ -166,14 +166,16 @@ impl Projections {
 
     /// Changes one order and everything that is summed from it.
     fn change(&mut self, order_id: &OrderId, change: impl FnOnce(&mut OrderRecord)) -> Option<()> {
-        let (game, key) = {
-            let record = self.orders.get_mut(order_id)?;
-            let before = record.reserved();
-            change(record);
-            let after = record.reserved();
-            self.cash.reserved += after - before;
-            (record.order.groups.game.clone(), record.order.instrument.book_key())
-        };
+        let record = self.orders.get_mut(order_id)?;
+        let (outstanding, before) = (record.outstanding(), record.reserved());
+        change(record);
+        if record.outstanding() == outstanding && !outstanding.is_zero() {
+            // Sums and worst cases depend on an order by what is outstanding alone; a fill always changes that.
+            self.orders.index(order_id);
+            return Some(());
+        }
+        self.cash.reserved += record.reserved() - before;
+        let (game, key) = (record.order.groups.game.clone(), record.order.instrument.book_key());
         self.orders.index(order_id);
         self.exposure.refresh(&game, &key, &self.orders, &self.positions);
         // What is held may have been opened under another name of the game.
