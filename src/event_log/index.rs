@@ -205,20 +205,7 @@ impl Fingerprint {
             self.add_frame(frame::stated_crc(frame));
         }
         for entry in entries {
-            self.add_own(entry);
-        }
-    }
-
-    /// As `add_entry` with the entry's key and value, without making them.
-    fn add_own(&mut self, entry: &IndexEntry) {
-        match entry {
-            IndexEntry::Order { order_id, seq, mark } => {
-                let mut key = [0; 25];
-                key[..17].copy_from_slice(&order_prefix(order_id));
-                key[17..].copy_from_slice(&seq.to_be_bytes());
-                self.add_entry(&key, &[*mark as u8]);
-            }
-            IndexEntry::Signal { .. } => self.add_entry(&entry.key(), &entry.value()),
+            self.add_entry(&entry.key(), &entry.value());
         }
     }
 
