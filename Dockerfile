@@ -10,7 +10,7 @@ FROM nats:2.15.1-alpine AS nats
 RUN mkdir -p /data && chown 65532:65532 /data
 
 FROM debian:bookworm-slim AS arbees
-RUN mkdir -p /var/lib/arbees && chown 65532:65532 /var/lib/arbees
+RUN mkdir -p /var/lib/arbees /var/lib/arbees-public && chown 65532:65532 /var/lib/arbees /var/lib/arbees-public
 COPY --from=build /arbees /usr/local/bin/arbees
 USER 65532:65532
 WORKDIR /var/lib/arbees

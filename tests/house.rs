@@ -126,6 +126,14 @@ fn planted_violations_are_found() {
     let after_tests = format!("{in_tests}fn h() {{ Instant::now(); }}\n");
     assert_eq!(found(one_place, "src/workers/intake.rs", &after_tests).len(), 1);
 
+    assert_eq!(
+        test_modules("src/bus/mod.rs", "#[cfg(test)]\nmod tests;\n#[cfg(test)]\npub mod fixture;\nmod nats;\n"),
+        ["src/bus/tests", "src/bus/fixture"]
+    );
+    assert_eq!(test_modules("src/bus/nats.rs", "#[cfg(test)]\nmod tests {\n    use x;\n}\n"), [""; 0]);
+    assert!(lies_in("src/bus/tests.rs", "src/bus/tests") && lies_in("src/bus/tests/mod.rs", "src/bus/tests"));
+    assert!(!lies_in("src/bus/testsuite.rs", "src/bus/tests"));
+
     assert_eq!(ceiling("src/a.rs", &"x\n".repeat(LINES_MAX)), [""; 0]);
     assert_eq!(ceiling("src/a.rs", &"x\n".repeat(LINES_MAX + 1)), ["src/a.rs:501: 501 lines; the ceiling is 500"]);
     assert_eq!(header("src/risk/mod.rs", "use std::fmt;\n").len(), 1);
@@ -175,7 +183,24 @@ fn sources(folder: &str) -> Vec<Source> {
         }
     }
     files.sort_by(|one, other| one.path.cmp(&other.path));
+    let for_tests: Vec<String> = files.iter().flat_map(|file| test_modules(&file.path, &file.text)).collect();
+    for file in files.iter_mut().filter(|file| for_tests.iter().any(|module| lies_in(&file.path, module))) {
+        file.code = "\n".repeat(file.text.lines().count());
+    }
     files
+}
+
+/// The modules that a file declares for tests only, as paths without `.rs`: `#[cfg(test)] mod tests;`
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let folder = path.strip_suffix("/mod.rs").or(path.strip_suffix("/lib.rs")).or(path.strip_suffix(".rs")).unwrap_or(path);
+    let after = |(at, mark): (usize, &str)| text[at + mark.len()..].trim_start().trim_start_matches("pub ").strip_prefix("mod ");
+    let names = text.match_indices("#[cfg(test)]").filter_map(after).filter_map(|rest| rest.split_once(';'));
+    let whole = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    names.map(|(name, _)| name).filter(whole).map(|name| format!("{folder}/{name}")).collect()
+}
+
+fn lies_in(path: &str, module: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
 fn source(path: &Path) -> Source {

@@ -29,7 +29,8 @@ pub async fn run(args: Args) -> Exit {
             return Exit::Usage;
         }
     };
-    logging(&config);
+    // A benchmark's engine would log between its figures.
+    logging(&config, if matches!(args.command, Command::Bench(_)) { "warn" } else { config.log_lines.level });
     let done = match &args.command {
         Command::Run(run) => engine(config, run).await,
         Command::Demo(args) => demo::run(config, args).await,
@@ -44,10 +45,10 @@ pub async fn run(args: Args) -> Exit {
 }
 
 /// Log lines to standard error: text for people or one JSON object a line.
-fn logging(config: &Config) {
+fn logging(config: &Config, level: &str) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
-    let level = config.log_lines.level.parse().unwrap_or(LevelFilter::INFO);
+    let level = level.parse().unwrap_or(LevelFilter::INFO);
     let targets = Targets::new().with_default(LevelFilter::WARN).with_target("arbees", level);
     // Colours are for terminals: a file or a collector gets plain text.
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -226,7 +226,10 @@ pub enum ConfigCommand {
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// Which ones [default: all]
+    #[arg(value_name = "NAME", value_parser = ["append", "fold", "open", "latency", "idle"])]
     pub names: Vec<String>,
+    #[command(flatten)]
+    pub json: Json,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 //! One setting's text to its typed value.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use secrecy::SecretString;
@@ -20,6 +20,16 @@ pub enum Nats {
     Embedded,
     /// As given, credentials included.
     Servers(Vec<String>),
+}
+
+impl Nats {
+    /// All servers in one text, credentials included, as the bus takes them; `None` for the embedded one.
+    pub fn url(&self) -> Option<String> {
+        match self {
+            Self::Embedded => None,
+            Self::Servers(servers) => Some(servers.join(",")),
+        }
+    }
 }
 
 impl std::fmt::Display for Nats {
@@ -138,14 +148,28 @@ fn nats(text: &str) -> Result<Nats, String> {
     if servers.len() > SERVERS_MAX {
         return Err(format!("more than {SERVERS_MAX} servers"));
     }
-    for server in &servers {
-        // The parser's own message repeats the text, which may hold a password.
-        let address: async_nats::ServerAddr = server.parse().map_err(|_| "not the address of a NATS server".to_owned())?;
-        if address.host().is_empty() {
-            return Err("an address without a host".to_owned());
-        }
+    match servers.iter().all(|server| is_server(server)) {
+        true => Ok(Nats::Servers(servers)),
+        // Without the text: it may hold a password.
+        false => Err("not the address of a NATS server".to_owned()),
     }
-    Ok(Nats::Servers(servers))
+}
+
+/// `[scheme://][credentials@]host[:port]`, and nothing behind it.
+fn is_server(text: &str) -> bool {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let (name, port) = match host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => {
+            ("v6", port.strip_prefix(':').or(port.is_empty().then_some("4222")))
+        }
+        Some(_) => return false,
+        None => host.split_once(':').map_or((host, Some("4222")), |(name, port)| (name, Some(port))),
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let named = !name.is_empty() && name.bytes().all(plain);
+    let numbered = port.and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+    ["nats", "tls"].contains(&scheme) && named && numbered
 }
 
 impl Value {
@@ -165,5 +189,25 @@ impl Value {
             Self::Text(text) => text.clone(),
             Self::Secret(_) => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_a_server_is_a_host_and_maybe_more() {
+        for good in ["h", "nats:4222", "nats://127.0.0.1:4222", "tls://user:p@ss@demo.nats.io", "a-b.c_d:443", "nats://[::1]:4222", "[::1]"]
+        {
+            assert!(is_server(good), "{good}");
+        }
+        for bad in
+            ["", "http://h:1", "ws://h", "nats://", "h:0", "h:99999", "h:x", "nats://:4222", "h/path", "a b", "::1", "[zz]:1", "[::1]4222"]
+        {
+            assert!(!is_server(bad), "{bad}");
+        }
+        assert!(nats("a,,b").is_err() && nats("EMBEDDED") == Ok(Nats::Embedded));
+        assert_eq!(nats("nats://u:p@a, b:1").map(|nats| nats.url()), Ok(Some("nats://u:p@a,b:1".to_owned())));
     }
 }

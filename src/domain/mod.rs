@@ -26,6 +26,8 @@ pub mod report;
 pub mod signal;
 /// Teams of four leagues, and what tickers say of them.
 pub mod teams;
+/// Short texts, inline.
+mod text;
 /// Points in time.
 pub mod time;
 /// Requests to the risk consumer and its verdicts.

@@ -72,6 +72,22 @@ impl Engine {
         }
     }
 
+    /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it.
+    fn keep_group(&self, order: &mut Order) {
+        let key = order.instrument.book_key();
+        let asked = || {
+            self.asked
+                .values()
+                .filter_map(|asked| asked.request.order.as_ref())
+                .find(|other| other.instrument.book_key() == key)
+                .map(|other| &other.groups)
+        };
+        if let Some(groups) = self.book.groups_of(&key).or_else(asked) {
+            order.groups.game = groups.game.clone();
+            order.groups.sport = groups.sport.clone();
+        }
+    }
+
     fn known(&self, signal_id: &SignalId, earlier: Option<Earlier>) -> Option<Answered> {
         if let Some(order_id) = self.asked_signals.get(signal_id) {
             let asked = self.asked.get(order_id)?;
@@ -95,7 +111,7 @@ impl Engine {
         out: &mut Vec<Effect>,
     ) {
         if known.content_hash != content {
-            let error = format!("signal_id {id:?} was used before for another content: a new signal needs a new id");
+            let error = format!("signal_id \"{id}\" was used before for another content: a new signal needs a new id");
             let rejection = Rejection { signal_id: Some(id), content_hash: content, reason: None, error };
             return self.reject(now, delivery, from, rejection, out);
         }
@@ -198,6 +214,9 @@ impl Engine {
             (Some(instrument), Some(limit)) => Some(draft(&signal, order_id, revision, instrument.clone(), limit, fee)),
             _ => None,
         };
+        if let Some(order) = &mut order {
+            self.keep_group(order);
+        }
         let quantity = match (limit, &mut order) {
             (None, _) => None,
             (Some(limit), None) => sizing::explicit(&signal, limit, fee),

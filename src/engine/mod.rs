@@ -279,6 +279,11 @@ impl Engine {
         self.asked.len()
     }
 
+    /// Best prices of a book as last heard, in the book's terms.
+    pub fn last_quote(&self, key: &BookKey) -> Option<Quote> {
+        self.quotes.get(key).map(|(quote, _)| *quote)
+    }
+
     /// Those signals.
     pub fn asking(&self) -> impl Iterator<Item = &SignalId> {
         self.asked_signals.keys()

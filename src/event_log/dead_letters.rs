@@ -72,7 +72,8 @@ fn key(id: u64, part: u16) -> [u8; 10] {
 }
 
 fn cut(text: &str) -> String {
-    text[..text.floor_char_boundary(TEXT_BYTES_MAX)].to_owned()
+    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ReadError {
@@ -159,7 +160,7 @@ impl DeadLetters {
         Ok(Some((head, raw)))
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.lock().letters.len()
     }
 

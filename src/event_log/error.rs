@@ -75,7 +75,9 @@ pub enum ReadError {
     Sled(String),
     #[error("sled holds no record {seq}, though the log has it; restart, it is made anew from the journal")]
     Hole { seq: u64 },
-    #[error("a dead letter can't be kept: {0}")]
+    #[error("record {seq} can't be read back from the journal: {why}")]
+    Journal { seq: u64, why: String },
+    #[error("a dead letter can't be kept or read: {0}")]
     DeadLetter(String),
 }
 

@@ -159,3 +159,12 @@ pub fn frames(mut bytes: &[u8]) -> impl Iterator<Item = Result<Frame<'_>, &'stat
         }
     })
 }
+
+/// The frames of bytes that were checked before, whole and in order.
+pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let frame = bytes.get(..FRAME_HEADER_BYTES).and_then(|header| bytes.get(..stated_bytes(header)))?;
+        bytes = &bytes[frame.len()..];
+        Some(frame)
+    })
+}

@@ -1,10 +1,11 @@
-//! What is looked up by name: each entry follows from one record alone, so that the index can be rebuilt and checked.
+//! What is looked up by name: each entry follows from one batch alone, so that the index can be rebuilt and checked.
 //!
-//! Keys carry the seq of their record. Nothing is ever overwritten: the first answer to a signal is its lowest seq.
+//! A signal's keys carry the seq of their record. Nothing is ever overwritten: the first answer to a signal is its lowest seq.
 
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 
-use super::frame;
+use super::{APPEND_RECORDS_MAX, frame};
 use crate::domain::answer::AnswerKind;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::{Hash, OrderId, SignalId};
@@ -13,6 +14,8 @@ use crate::domain::ids::{Hash, OrderId, SignalId};
 pub const RECORD_KEY: u8 = b'r';
 pub const SIGNAL_KEY: u8 = b's';
 pub const ORDER_KEY: u8 = b'o';
+/// 4,096 records a stretch: few enough to be read through when somebody asks for an order.
+const STRETCH_SHIFT: u32 = 12;
 
 /// The first answer to a signal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,52 +25,86 @@ pub struct SignalEntry {
     pub seq: u64,
     /// Absent for a rejection.
     pub order_id: Option<OrderId>,
-    /// `Requested`, `Vetoed` or `Rejected`. An order without a verdict in the log counts as requested.
+    /// `Requested`, `Vetoed` or `Rejected`; vetoed only when the veto stands in the batch of the request.
     pub answer: AnswerKind,
 }
 
-/// What the log says of a signal at one seq; the verdict on an order is a record of its own.
+/// What the log says of a signal at one seq.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalMark {
     pub seq: u64,
     pub content_hash: Hash,
     pub order_id: Option<OrderId>,
+    pub answer: AnswerKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderMark {
-    Other = 0,
-    Approved = 1,
-    Vetoed = 2,
-}
-
+/// One random place in sled costs 10 microseconds, so an order has one per stretch of records it appears in, not one per record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexEntry {
     Signal { signal_id: SignalId, mark: SignalMark },
-    Order { order_id: OrderId, seq: u64, mark: OrderMark },
+    Order { order_id: OrderId, stretch: u64 },
 }
 
-/// The entries of one record, at the end of `out`.
-pub fn entries(recorded: &Recorded, out: &mut Vec<IndexEntry>) {
-    let seq = recorded.seq;
-    if let Some(order_id) = recorded.correlation.or_else(|| recorded.event.order_id()) {
-        let mark = match recorded.event {
-            Event::OrderApproved { .. } => OrderMark::Approved,
-            Event::OrderVetoed { .. } => OrderMark::Vetoed,
-            _ => OrderMark::Other,
+/// The stretch of a batch that starts at `first_seq`: a batch lies in one stretch, whole.
+pub fn stretch_of(first_seq: u64) -> u64 {
+    first_seq >> STRETCH_SHIFT
+}
+
+/// The seqs a stretch may hold.
+pub fn seqs_of(stretch: u64) -> std::ops::Range<u64> {
+    stretch << STRETCH_SHIFT..((stretch + 1) << STRETCH_SHIFT) + APPEND_RECORDS_MAX as u64
+}
+
+/// The order a record belongs to.
+pub fn order_of(recorded: &Recorded) -> Option<OrderId> {
+    recorded.correlation.or_else(|| recorded.event.order_id())
+}
+
+/// The entries of one batch, at the end of `out`; an order may come more than once. A verdict stands in the batch of its request.
+pub fn entries(batch: &[Recorded], out: &mut Vec<IndexEntry>) {
+    let Some(first) = batch.first() else { return };
+    let stretch = stretch_of(first.seq);
+    for (position, recorded) in batch.iter().enumerate() {
+        if let Some(order_id) = order_of(recorded) {
+            let entry = IndexEntry::Order { order_id, stretch };
+            // A batch is mostly of one order.
+            if !out.iter().rev().take(2).any(|last| *last == entry) {
+                out.push(entry);
+            }
+        }
+        let (signal_id, content_hash, order_id, answer) = match &recorded.event {
+            Event::OrderRequested { order_id, signal_id, content_hash, .. } => {
+                (signal_id, content_hash, Some(*order_id), verdict_on(order_id, &batch[position..]))
+            }
+            Event::SignalRejected { signal_id: Some(signal_id), content_hash, .. } => (signal_id, content_hash, None, AnswerKind::Rejected),
+            _ => continue,
         };
-        out.push(IndexEntry::Order { order_id, seq, mark });
+        let mark = SignalMark { seq: recorded.seq, content_hash: *content_hash, order_id, answer };
+        out.push(IndexEntry::Signal { signal_id: signal_id.clone(), mark });
     }
-    match &recorded.event {
-        Event::OrderRequested { order_id, signal_id, content_hash, .. } => {
-            let mark = SignalMark { seq, content_hash: *content_hash, order_id: Some(*order_id) };
-            out.push(IndexEntry::Signal { signal_id: signal_id.clone(), mark });
+}
+
+fn verdict_on(order: &OrderId, rest: &[Recorded]) -> AnswerKind {
+    let vetoed = rest.iter().any(|recorded| matches!(&recorded.event, Event::OrderVetoed { order_id, .. } if order_id == order));
+    if vetoed { AnswerKind::Vetoed } else { AnswerKind::Requested }
+}
+
+/// Orders seen in the stretch at hand: what comes once into the index.
+#[derive(Debug, Default)]
+pub struct Seen {
+    stretch: u64,
+    orders: HashSet<OrderId>,
+}
+
+impl Seen {
+    /// Whether the entry is new. Stretches must come in order.
+    pub fn is_new(&mut self, entry: &IndexEntry) -> bool {
+        let IndexEntry::Order { order_id, stretch } = entry else { return true };
+        if *stretch != self.stretch {
+            self.orders.clear();
+            self.stretch = *stretch;
         }
-        Event::SignalRejected { signal_id: Some(signal_id), content_hash, .. } => {
-            let mark = SignalMark { seq, content_hash: *content_hash, order_id: None };
-            out.push(IndexEntry::Signal { signal_id: signal_id.clone(), mark });
-        }
-        _ => {}
+        self.orders.insert(*order_id)
     }
 }
 
@@ -92,27 +129,12 @@ pub fn order_prefix(order_id: &OrderId) -> [u8; 17] {
     key
 }
 
-/// The seq at the end of any key.
-pub fn seq_at_end(key: &[u8]) -> Option<u64> {
+/// The seq or stretch at the end of any key.
+pub fn number_at_end(key: &[u8]) -> Option<u64> {
     key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 impl IndexEntry {
-    pub fn seq(&self) -> u64 {
-        match self {
-            Self::Signal { mark, .. } => mark.seq,
-            Self::Order { seq, .. } => *seq,
-        }
-    }
-
-    /// The mark, if this entry is one of that signal.
-    pub fn mark_of(&self, id: &SignalId) -> Option<&SignalMark> {
-        match self {
-            Self::Signal { signal_id, mark } if signal_id == id => Some(mark),
-            _ => None,
-        }
-    }
-
     pub fn key(&self) -> Vec<u8> {
         match self {
             Self::Signal { signal_id, mark } => {
@@ -120,9 +142,9 @@ impl IndexEntry {
                 key.extend_from_slice(&mark.seq.to_be_bytes());
                 key
             }
-            Self::Order { order_id, seq, .. } => {
+            Self::Order { order_id, stretch } => {
                 let mut key = order_prefix(order_id).to_vec();
-                key.extend_from_slice(&seq.to_be_bytes());
+                key.extend_from_slice(&stretch.to_be_bytes());
                 key
             }
         }
@@ -131,7 +153,7 @@ impl IndexEntry {
     pub fn value(&self) -> Vec<u8> {
         match self {
             Self::Signal { mark, .. } => mark.encode(),
-            Self::Order { mark, .. } => vec![*mark as u8],
+            Self::Order { .. } => Vec::new(),
         }
     }
 }
@@ -139,34 +161,28 @@ impl IndexEntry {
 impl SignalMark {
     fn encode(&self) -> Vec<u8> {
         let mut value = self.content_hash.0.to_vec();
-        if let Some(order_id) = &self.order_id {
-            value.extend_from_slice(&order_id.0);
-        }
+        value.push(match self.answer {
+            AnswerKind::Requested => 1,
+            AnswerKind::Vetoed => 2,
+            AnswerKind::Rejected | AnswerKind::Duplicate | AnswerKind::Ignored => 3,
+        });
+        value.extend(self.order_id.iter().flat_map(|order_id| order_id.0));
         value
     }
 
-    /// Reads a value of the index; `None` when it has an impossible length.
+    /// Reads a value of the index; `None` when it can't be one.
     pub fn decode(seq: u64, value: &[u8]) -> Option<Self> {
-        let (hash, order) = value.split_first_chunk::<32>()?;
+        let (hash, rest) = value.split_first_chunk::<32>()?;
+        let (kind, order) = rest.split_first()?;
+        let answer = [AnswerKind::Requested, AnswerKind::Vetoed, AnswerKind::Rejected].get(usize::from(*kind).checked_sub(1)?)?;
         let order_id = if order.is_empty() { None } else { Some(OrderId(order.try_into().ok()?)) };
-        Some(Self { seq, content_hash: Hash(*hash), order_id })
+        Some(Self { seq, content_hash: Hash(*hash), order_id, answer: *answer })
     }
 }
 
-impl OrderMark {
-    pub fn decode(value: &[u8]) -> Option<Self> {
-        match value {
-            [0] => Some(Self::Other),
-            [1] => Some(Self::Approved),
-            [2] => Some(Self::Vetoed),
-            _ => None,
-        }
-    }
-
-    /// What the marks of one order say of its signal.
-    pub fn answer(marks: impl IntoIterator<Item = Self>) -> AnswerKind {
-        let verdict = marks.into_iter().find(|mark| *mark != Self::Other);
-        if verdict == Some(Self::Vetoed) { AnswerKind::Vetoed } else { AnswerKind::Requested }
+impl From<SignalMark> for SignalEntry {
+    fn from(SignalMark { seq, content_hash, order_id, answer }: SignalMark) -> Self {
+        Self { content_hash, seq, order_id, answer }
     }
 }
 
@@ -183,9 +199,11 @@ impl Fingerprint {
         self.frames = crc32c::crc32c_append(self.frames, &crc.to_le_bytes());
     }
 
-    /// One record of the journal.
-    pub fn add(&mut self, frame: &[u8], entries: &[IndexEntry]) {
-        self.add_frame(frame::stated_crc(frame));
+    /// One batch of the journal; `entries` without those that came before.
+    pub fn add(&mut self, frames: &[u8], entries: &[IndexEntry]) {
+        for frame in frame::split(frames) {
+            self.add_frame(frame::stated_crc(frame));
+        }
         for entry in entries {
             self.add_entry(&entry.key(), &entry.value());
         }

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use super::frame;
 use super::record::ChainContext;
-use super::segment::{self, HEADER_BYTES, Header};
+use super::segment::{self, HEADER_BYTES, Header, Place};
 use crate::domain::ids::Hash;
 
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
@@ -70,8 +70,8 @@ impl Journal {
         Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, allocated, next: None })
     }
 
-    /// Makes sealed frames durable. `first_seq` and `prev_hash` head a new segment, should one be needed.
-    pub fn commit(&mut self, frames: &[u8], first_seq: u64, prev_hash: &Hash) -> io::Result<()> {
+    /// Makes sealed frames durable and says where they lie. `first_seq` and `prev_hash` head a new segment, should one be needed.
+    pub fn commit(&mut self, frames: &[u8], first_seq: u64, prev_hash: &Hash) -> io::Result<Place> {
         let needed = frames.len() as u64;
         // A closing mark must fit behind the last frame without growing the file.
         let room = self.capacity().saturating_sub(self.tail.used + frame::FRAME_HEADER_BYTES as u64);
@@ -80,11 +80,12 @@ impl Journal {
         }
         self.file.write_all_at(frames, self.tail.used)?;
         self.file.sync_data()?;
+        let place = Place { number: self.tail.number, offset: self.tail.used, len: frames.len() };
         self.tail.used += needed;
         if self.next.is_none() && self.tail.used > self.capacity() / 2 {
             self.next = Some(Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?);
         }
-        Ok(())
+        Ok(place)
     }
 
     /// A segment shortened by a repair still takes as much as a whole one.

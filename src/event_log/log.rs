@@ -11,7 +11,7 @@ use super::dead_letters::{DeadLetter, DeadLetterHead};
 use super::error::{OpenError, ReadError};
 use super::index::SignalEntry;
 use super::journal::{Journal, SEGMENT_BYTES_DEFAULT};
-use super::open::{self, OpenReport};
+use super::open::{self, OpenReport, Places};
 use super::sled_store::SledStore;
 use super::tail::Shared;
 use super::writer::{Pending, QUEUE_MAX, Writer, insert_all};
@@ -59,7 +59,7 @@ impl Log {
     pub fn open(options: &OpenOptions, fold: impl FnMut(&Recorded, &Hash)) -> Result<(Self, OpenReport), OpenError> {
         let (opened, report) = open::open(options, fold)?;
         let Opened { lock, context, head, journal, sled } = opened;
-        let shared = Arc::new(Shared::new(context, sled, head));
+        let shared = Arc::new(Shared::new(context, Places::of(&options.dir).journal, sled, head));
         let (queue, waiting) = sync_channel(QUEUE_MAX);
         let writer = Writer::new(journal, head, shared.clone());
         let spawned = |thread: std::io::Result<JoinHandle<()>>| thread.map_err(OpenError::io("start the writer of", &options.dir));
@@ -135,7 +135,7 @@ impl EventStore for Log {
     }
 
     fn dead_letter_len(&self) -> usize {
-        self.shared.sled.dead_letters.len()
+        self.shared.sled.dead_letters.count()
     }
 }
 

@@ -7,10 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::dead_letters::{DEAD_LETTERS_MAX, DeadLetter, DeadLetterHead};
 use super::error::{AppendError, ReadError};
-use super::index::{self, IndexEntry, OrderMark, SignalEntry, SignalMark};
+use super::index::{self, IndexEntry, SignalEntry, SignalMark};
 use super::record::{self, ChainContext};
 use super::{APPEND_RECORDS_MAX, Done, EventStore, Head, ReadLimit, StoredBytes};
-use crate::domain::answer::AnswerKind;
 use crate::domain::event::Recorded;
 use crate::domain::ids::{LogId, Mode, OrderId, SignalId};
 
@@ -24,7 +23,7 @@ pub struct MemoryLog {
 struct State {
     durable: Vec<StoredBytes>,
     signals: BTreeMap<SignalId, SignalMark>,
-    orders: BTreeMap<OrderId, Vec<(u64, OrderMark)>>,
+    orders: BTreeMap<OrderId, Vec<u64>>,
     head: Option<Head>,
     unsynced: VecDeque<Unsynced>,
     /// The seq behind everything appended, synced or not.
@@ -130,12 +129,14 @@ impl State {
             let bytes = record::encode(recorded, context, &self.head().hash)?;
             self.head = Some(Head { seq: recorded.seq, hash: record::record_hash(&bytes) });
             self.durable.push(StoredBytes { seq: recorded.seq, bytes: bytes.into() });
-            index::entries(recorded, &mut entries);
+            if let Some(order_id) = index::order_of(recorded) {
+                self.orders.entry(order_id).or_default().push(recorded.seq);
+            }
         }
+        index::entries(records, &mut entries);
         for entry in entries {
-            match entry {
-                IndexEntry::Signal { signal_id, mark } => drop(self.signals.entry(signal_id).or_insert(mark)),
-                IndexEntry::Order { order_id, seq, mark } => self.orders.entry(order_id).or_default().push((seq, mark)),
+            if let IndexEntry::Signal { signal_id, mark } = entry {
+                self.signals.entry(signal_id).or_insert(mark);
             }
         }
         Ok(self.head())
@@ -189,15 +190,11 @@ impl EventStore for MemoryLog {
     }
 
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
-        let state = self.lock();
-        let Some(SignalMark { seq, content_hash, order_id }) = state.signals.get(signal_id).cloned() else { return Ok(None) };
-        let marks = |order_id| state.orders.get(order_id).into_iter().flatten().map(|(_, mark)| *mark);
-        let answer = order_id.as_ref().map_or(AnswerKind::Rejected, |order_id| OrderMark::answer(marks(order_id)));
-        Ok(Some(SignalEntry { content_hash, seq, order_id, answer }))
+        Ok(self.lock().signals.get(signal_id).cloned().map(SignalEntry::from))
     }
 
     fn order_seqs(&self, order_id: &OrderId) -> Result<Vec<u64>, ReadError> {
-        Ok(self.lock().orders.get(order_id).into_iter().flatten().map(|(seq, _)| *seq).collect())
+        Ok(self.lock().orders.get(order_id).cloned().unwrap_or_default())
     }
 
     fn dead_letter_add(&self, letter: &DeadLetter) -> Result<u64, ReadError> {

@@ -25,7 +25,7 @@ use crate::domain::ids::{Hash, LogId};
 const PARCELS_MAX: usize = 8;
 const PARCEL_RECORDS: usize = 512;
 /// Frames inserted into sled at a time when it is made anew.
-const INSERT_BYTES: usize = 1024 * 1024;
+const INSERT_BYTES: usize = 4 * 1024 * 1024;
 /// Damaged databases kept aside before a person must look after them.
 const QUARANTINES_MAX: u32 = 1_000;
 
@@ -87,7 +87,7 @@ impl fmt::Display for Repair {
 enum SledState {
     Missing,
     Unreadable(String),
-    Readable(SledStore, Contents),
+    Readable(Box<SledStore>, Contents),
 }
 
 /// Where things lie in a data folder.
@@ -189,9 +189,9 @@ type Parcel = Vec<(Recorded, Hash)>;
 
 fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>) -> Result<Scan, OpenError> {
     let mut parcel = Vec::with_capacity(PARCEL_RECORDS);
-    let scan = scan::scan(journal, None, &mut |item| {
-        parcel.push((item.recorded, item.hash));
-        if parcel.len() == PARCEL_RECORDS && parcels.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL_RECORDS))).is_err() {
+    let scan = scan::scan(journal, None, &mut |batch| {
+        parcel.extend(batch.records.into_iter().zip(batch.hashes));
+        if parcel.len() >= PARCEL_RECORDS && parcels.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL_RECORDS))).is_err() {
             return Flow::Stop;
         }
         Flow::GoOn
@@ -214,7 +214,7 @@ fn state_of(sled: &Path) -> SledState {
         return SledState::Missing;
     }
     match SledStore::open(sled).and_then(|store| store.check().map(|contents| (store, contents))) {
-        Ok((store, contents)) => SledState::Readable(store, contents),
+        Ok((store, contents)) => SledState::Readable(Box::new(store), contents),
         Err(why) => SledState::Unreadable(why),
     }
 }
@@ -257,7 +257,7 @@ fn mend_sled(places: &Places, scan: &Scan, sled: SledState, repairs: &mut Vec<Re
                 if let Some(inserted) = complete(places, scan, &store, &contents)? {
                     repairs.push(Repair::SledBehind { sled_seq: contents.head.seq, inserted });
                 }
-                return Ok(store);
+                return Ok(*store);
             }
             Some(why) => (why, guarded(|| store.dead_letters.all().map_err(|error| error.to_string())).ok()),
         },
@@ -286,10 +286,10 @@ fn journal_at(journal: &Path, scan: &Scan, seq: u64) -> Result<(Head, Fingerprin
     let mut head = mark.map_or(Head::START, |mark| mark.head);
     let mut fingerprint = mark.map_or(Fingerprint::default(), |mark| mark.fingerprint);
     if head.seq < seq {
-        scan::scan(journal, mark, &mut |item| {
-            head = Head { seq: item.recorded.seq, hash: item.hash };
-            fingerprint.add(item.frame, item.entries);
-            if head.seq == seq { Flow::Stop } else { Flow::GoOn }
+        scan::scan(journal, mark, &mut |batch| {
+            head = batch.head();
+            fingerprint.add(batch.frames, batch.entries);
+            if head.seq >= seq { Flow::Stop } else { Flow::GoOn }
         })?;
     }
     Ok((head, fingerprint))
@@ -302,18 +302,17 @@ fn complete(places: &Places, scan: &Scan, store: &SledStore, contents: &Contents
     insert_from(places, scan, store, contents.head.seq + 1).map(Some)
 }
 
-/// Copies records from `seq` on into sled. Returns how many.
+/// Copies records from `seq` on into sled; a batch starts there. Returns how many.
 fn insert_from(places: &Places, scan: &Scan, store: &SledStore, seq: u64) -> Result<u64, OpenError> {
     let failed = |why: String| OpenError::Sled { dir: places.sled.clone(), why };
-    let (mut frames, mut entries, mut count) = (Vec::new(), Vec::new(), 0);
+    let (mut frames, mut entries) = (Vec::new(), Vec::new());
     let mut failure = None;
-    scan::scan(&places.journal, scan.mark_before(seq - 1), &mut |item| {
-        if item.recorded.seq < seq {
+    scan::scan(&places.journal, scan.mark_before(seq - 1), &mut |batch| {
+        if batch.head().seq < seq {
             return Flow::GoOn;
         }
-        count += 1;
-        frames.extend_from_slice(item.frame);
-        entries.extend_from_slice(item.entries);
+        frames.extend_from_slice(batch.frames);
+        entries.extend_from_slice(batch.entries);
         if frames.len() >= INSERT_BYTES {
             failure = store.insert(&frames, &entries).err();
             frames.clear();
@@ -322,7 +321,7 @@ fn insert_from(places: &Places, scan: &Scan, store: &SledStore, seq: u64) -> Res
         if failure.is_some() { Flow::Stop } else { Flow::GoOn }
     })?;
     failure.map_or(Ok(()), Err).and_then(|()| store.insert(&frames, &entries)).and_then(|()| store.flush()).map_err(failed)?;
-    Ok(count)
+    Ok(scan.head.seq + 1 - seq)
 }
 
 fn rebuild(

@@ -1,5 +1,7 @@
 //! One record as it is stored: a version byte, then MessagePack with named fields. The hash chain covers these bytes.
 
+use std::io;
+
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -44,8 +46,8 @@ pub enum RecordError {
     Version(u8),
     #[error("the record can't be read: {0}")]
     Unreadable(String),
-    #[error("the record has {0} bytes after its end")]
-    Trailing(usize),
+    #[error("the record has bytes after its end")]
+    Trailing,
 }
 
 // `log_id` and `prev_hash` stand first so that the writer knows where to put the hash.
@@ -125,12 +127,13 @@ pub fn decode(bytes: &[u8]) -> Result<StoredRecord, RecordError> {
     if version != RECORD_VERSION {
         return Err(RecordError::Version(version));
     }
-    let mut deserializer = rmp_serde::Deserializer::new(body);
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
     deserializer.set_max_depth(DEPTH_MAX);
     let envelope = Envelope::deserialize(&mut deserializer).map_err(|error| RecordError::Unreadable(error.to_string()))?;
-    let trailing = deserializer.get_ref().len();
-    if trailing > 0 {
-        return Err(RecordError::Trailing(trailing));
+    // The borrowing reader doesn't tell where it stands, but at the end it can't find the head of another value.
+    match <()>::deserialize(&mut deserializer) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(end)) if end.kind() == io::ErrorKind::UnexpectedEof => {}
+        _ => return Err(RecordError::Trailing),
     }
     Ok(envelope.into())
 }

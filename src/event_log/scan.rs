@@ -5,28 +5,34 @@ use std::path::{Path, PathBuf};
 
 use super::Head;
 use super::error::{Damage, OpenError};
-use super::frame::{self, Frame};
-use super::index::{self, Fingerprint, IndexEntry};
+use super::frame::{self, FRAME_HEADER_BYTES};
+use super::index::{self, Fingerprint, IndexEntry, Seen};
 use super::journal::Tail;
 use super::record::{self, ChainContext, StoredRecord};
 use super::segment::{self, Header, SegmentReader, Step};
 use crate::domain::event::Recorded;
 use crate::domain::ids::Hash;
 
-/// One mark per this many records: what sled lacks is found again without reading the whole journal twice.
-const RECORDS_PER_MARK: u64 = 1024;
-
-/// One whole record of the journal.
+/// One whole batch of the journal.
 #[derive(Debug)]
-pub struct Item<'a> {
-    pub recorded: Recorded,
-    pub hash: Hash,
-    /// The frame as it lies in the file.
-    pub frame: &'a [u8],
+pub struct Batch<'a> {
+    pub records: Vec<Recorded>,
+    /// Of each record.
+    pub hashes: Vec<Hash>,
+    /// The frames as they lie in the file.
+    pub frames: &'a [u8],
+    /// What it adds to the index.
     pub entries: &'a [IndexEntry],
 }
 
-/// A place between two batches, and what was read up to there.
+impl Batch<'_> {
+    pub fn head(&self) -> Head {
+        let last = self.records.last().zip(self.hashes.last());
+        last.map_or(Head::START, |(recorded, hash)| Head { seq: recorded.seq, hash: *hash })
+    }
+}
+
+/// The start of a stretch, and what was read up to there: what sled lacks is found again without reading the whole journal twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     pub number: u64,
@@ -75,12 +81,12 @@ pub enum Flow {
 
 struct Scanner<'a> {
     dir: &'a Path,
-    each: &'a mut dyn FnMut(Item<'_>) -> Flow,
+    each: &'a mut dyn FnMut(Batch<'_>) -> Flow,
     context: ChainContext,
     head: Head,
     fingerprint: Fingerprint,
     marks: Vec<Mark>,
-    entries: Vec<IndexEntry>,
+    seen: Seen,
 }
 
 enum End {
@@ -89,15 +95,15 @@ enum End {
     Stopped,
 }
 
-/// Hands each record to `each`, from the beginning or from a mark of an earlier scan.
+/// Hands each batch to `each`, from the beginning or from a mark of an earlier scan.
 /// Errors: damage anywhere but in the last, never answered bytes. The scan itself changes nothing.
-pub fn scan(dir: &Path, from: Option<Mark>, each: &mut dyn FnMut(Item<'_>) -> Flow) -> Result<Scan, OpenError> {
+pub fn scan(dir: &Path, from: Option<Mark>, each: &mut dyn FnMut(Batch<'_>) -> Flow) -> Result<Scan, OpenError> {
     let numbers = segment::numbers(dir).map_err(OpenError::io("list", dir))?;
     let first = from.map_or(1, |mark| mark.number);
     let context = header_of(dir, first)?.context;
     let head = from.map_or(Head::START, |mark| mark.head);
     let fingerprint = from.map_or(Fingerprint::default(), |mark| mark.fingerprint);
-    let mut scanner = Scanner { dir, each, context, head, fingerprint, marks: Vec::new(), entries: Vec::new() };
+    let mut scanner = Scanner { dir, each, context, head, fingerprint, marks: Vec::new(), seen: Seen::default() };
     let last = numbers.last().copied().unwrap_or(first).max(first);
     let mut tail = Tail { number: first, used: 0 };
     let mut torn = None;
@@ -192,37 +198,35 @@ impl Scanner<'_> {
     }
 
     fn mark(&mut self, number: u64, offset: u64) {
-        let seq = self.marks.last().map_or(0, |mark| mark.head.seq);
-        if self.head.seq >= seq + RECORDS_PER_MARK {
+        let stretch = |seq| index::stretch_of(seq + 1);
+        let last = self.marks.last().map_or(0, |mark| stretch(mark.head.seq));
+        if stretch(self.head.seq) > last {
             self.marks.push(Mark { number, offset, head: self.head, fingerprint: self.fingerprint });
         }
     }
 
-    fn batch(&mut self, number: u64, offset: u64, batch: &[u8]) -> Result<Flow, Damage> {
-        let mut at = 0;
-        for frame in frame::frames(batch) {
-            let frame = frame.map_err(|why| self.damage(number, offset + at as u64, why))?;
-            let recorded = self.check(&frame).map_err(|why| self.damage(number, offset + at as u64, why))?;
-            let end = at + frame.frame_bytes();
-            self.head = Head { seq: frame.seq, hash: record::record_hash(frame.record) };
-            self.entries.clear();
-            index::entries(&recorded, &mut self.entries);
-            self.fingerprint.add(&batch[at..end], &self.entries);
-            let item = Item { recorded, hash: self.head.hash, frame: &batch[at..end], entries: &self.entries };
-            if (self.each)(item) == Flow::Stop {
-                return Ok(Flow::Stop);
-            }
-            at = end;
+    fn batch(&mut self, number: u64, offset: u64, frames: &[u8]) -> Result<Flow, Damage> {
+        let (mut at, mut records, mut hashes) = (0, Vec::with_capacity(4), Vec::with_capacity(4));
+        for frame in frame::split(frames) {
+            let (seq, record) = (frame::stated_seq(frame), &frame[FRAME_HEADER_BYTES..]);
+            records.push(self.check(seq, record).map_err(|why| self.damage(number, offset + at, why))?);
+            at += frame.len() as u64;
+            self.head = Head { seq, hash: record::record_hash(record) };
+            hashes.push(self.head.hash);
         }
-        Ok(Flow::GoOn)
+        let mut entries = Vec::new();
+        index::entries(&records, &mut entries);
+        entries.retain(|entry| self.seen.is_new(entry));
+        self.fingerprint.add(frames, &entries);
+        Ok((self.each)(Batch { records, hashes, frames, entries: &entries }))
     }
 
-    fn check(&self, frame: &Frame<'_>) -> Result<Recorded, String> {
-        let StoredRecord { log_id, mode, prev_hash, recorded } = record::decode(frame.record).map_err(|error| error.to_string())?;
+    fn check(&self, seq: u64, record: &[u8]) -> Result<Recorded, String> {
+        let StoredRecord { log_id, mode, prev_hash, recorded } = record::decode(record).map_err(|error| error.to_string())?;
         if (ChainContext { log_id, mode }) != self.context {
             return Err("it is of another log or mode".to_owned());
         }
-        if recorded.seq != frame.seq {
+        if recorded.seq != seq {
             return Err(format!("it says it is record {}", recorded.seq));
         }
         if prev_hash != self.head.hash {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::{self, Parsed};
@@ -30,6 +31,21 @@ pub fn path(dir: &Path, number: u64) -> PathBuf {
 /// The segment being prepared; it takes its number when it is needed.
 pub fn next_path(dir: &Path) -> PathBuf {
     dir.join("next.tmp")
+}
+
+/// Where a commit lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub number: u64,
+    pub offset: u64,
+    pub len: usize,
+}
+
+/// The bytes of a commit.
+pub fn read_place(dir: &Path, place: Place) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; place.len];
+    File::open(path(dir, place.number))?.read_exact_at(&mut bytes, place.offset)?;
+    Ok(bytes)
 }
 
 /// The numbers of all segment files, in order. A folder that isn't there has none.
@@ -114,7 +130,9 @@ pub enum Step<'a> {
 pub struct SegmentReader {
     file: File,
     buffer: Vec<u8>,
+    /// What was read and not yet handed out lies in `buffer[start..end]`.
     start: usize,
+    end: usize,
     /// Offset in the file of `buffer[start]`.
     offset: u64,
     at_end: bool,
@@ -125,9 +143,9 @@ impl SegmentReader {
     /// Opens the file and reads its head. The inner error says what is wrong with the head.
     pub fn open(path: &Path) -> io::Result<Result<(Self, Header), &'static str>> {
         let file = File::open(path)?;
-        let mut reader = Self { file, buffer: Vec::new(), start: 0, offset: 0, at_end: false, next_seq: 0 };
+        let mut reader = Self { file, buffer: vec![0; 2 * CHUNK_BYTES], start: 0, end: 0, offset: 0, at_end: false, next_seq: 0 };
         reader.fill()?;
-        Ok(Header::decode(&reader.buffer).map(|header| {
+        Ok(Header::decode(&reader.buffer[..reader.end]).map(|header| {
             reader.skip(HEADER_BYTES);
             reader.next_seq = header.first_seq;
             (reader, header)
@@ -142,8 +160,7 @@ impl SegmentReader {
     /// Goes on at `offset`, where `next_seq` begins.
     pub fn seek(&mut self, offset: u64, next_seq: u64) -> io::Result<()> {
         self.file.seek(io::SeekFrom::Start(offset))?;
-        self.buffer.clear();
-        (self.start, self.offset, self.next_seq) = (0, offset, next_seq);
+        (self.start, self.end, self.offset, self.next_seq) = (0, 0, offset, next_seq);
         self.fill()
     }
 
@@ -153,10 +170,24 @@ impl SegmentReader {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.start);
-        self.start = 0;
-        let read = (&mut self.file).take(CHUNK_BYTES as u64).read_to_end(&mut self.buffer)?;
-        self.at_end = read < CHUNK_BYTES;
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        if self.buffer.len() < self.end + CHUNK_BYTES {
+            // Only when a batch is longer than a chunk, and then never more than its bound.
+            let mut longer = vec![0; self.end + CHUNK_BYTES];
+            longer[..self.end].copy_from_slice(&self.buffer[..self.end]);
+            self.buffer = longer;
+        }
+        let goal = self.end + CHUNK_BYTES;
+        while self.end < goal {
+            match self.file.read(&mut self.buffer[self.end..goal]) {
+                Ok(0) => break,
+                Ok(read) => self.end += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.at_end = self.end < goal;
         Ok(())
     }
 
@@ -164,7 +195,7 @@ impl SegmentReader {
         let mut len = 0;
         let mut seq = self.next_seq;
         loop {
-            match frame::parse(&self.buffer[self.start + len..]) {
+            match frame::parse(&self.buffer[self.start + len..self.end]) {
                 Parsed::Short if !self.at_end => self.fill()?,
                 Parsed::Frame(frame) if frame.seq != seq => {
                     return Ok(Step::Broken { bad_seq: seq, why: "another record stands in its place" });
@@ -187,7 +218,7 @@ impl SegmentReader {
                     });
                 }
                 Parsed::Zeros => return self.end_of_zeros(seq),
-                Parsed::Short if self.buffer.len() == self.start => return Ok(Step::End),
+                Parsed::Short if self.end == self.start => return Ok(Step::End),
                 Parsed::Short => return self.short_end(seq),
                 Parsed::Bad(why) => return Ok(Step::Broken { bad_seq: seq, why }),
             }
@@ -199,23 +230,23 @@ impl SegmentReader {
     }
 
     fn short_end(&self, seq: u64) -> io::Result<Step<'static>> {
-        let zeros = self.buffer[self.start..].iter().all(|&byte| byte == 0);
+        let zeros = self.buffer[self.start..self.end].iter().all(|&byte| byte == 0);
         Ok(if zeros { Step::End } else { Step::Broken { bad_seq: seq, why: "it is cut" } })
     }
 
     fn end_of_zeros(&mut self, seq: u64) -> io::Result<Step<'static>> {
         let (start, offset) = (self.start, self.offset);
         loop {
-            if self.buffer[self.start..].iter().any(|&byte| byte != 0) {
+            if self.buffer[self.start..self.end].iter().any(|&byte| byte != 0) {
                 // The caller reads the rest from the file itself.
-                (self.start, self.offset) = (start.min(self.buffer.len()), offset);
+                (self.start, self.offset) = (start.min(self.end), offset);
                 return Ok(Step::Broken { bad_seq: seq, why: "it is zeros, but bytes follow" });
             }
             if self.at_end {
                 self.offset = offset;
                 return Ok(Step::End);
             }
-            self.start = self.buffer.len();
+            self.start = self.end;
             self.fill()?;
         }
     }

@@ -1,20 +1,32 @@
 //! What is durable in the journal but not yet in sled, and what all threads of a log share.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::error::{AppendError, ReadError};
 use super::frame;
-use super::index::{IndexEntry, OrderMark, SignalEntry, SignalMark};
+use super::index::{self, IndexEntry, SignalEntry, SignalMark};
 use super::record::ChainContext;
+use super::segment::{self, Place};
 use super::sled_store::SledStore;
 use super::{Head, ReadLimit, StoredBytes};
 use crate::domain::ids::{OrderId, SignalId};
 
-/// When sled lags this far behind, the writer waits for it: memory stays bounded.
-const TAIL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Frames kept in memory for sled; past it they are read back from the journal.
+const MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// When sled lags this far behind, the writer waits for it: index entries take about 100 bytes of memory a record.
+const BEHIND_RECORDS_MAX: u64 = 500_000;
+/// As long as appends are waiting, sled leaves them processor and disk until it lags this far ...
+const BEHIND_RECORDS_GOAL: u64 = 200_000;
+/// ... or for this many ticks. It bounds what must be inserted when opening after a crash.
+const PATIENCE_TICKS: u32 = 80;
+/// Commits are gathered for a tick: sled takes one large batch much faster than many small ones.
+const TICK: Duration = Duration::from_millis(25);
+/// One batch for sled.
+const BATCH_BYTES_GOAL: usize = 4 * 1024 * 1024;
 
 /// The records of one commit.
 #[derive(Debug)]
@@ -26,10 +38,22 @@ pub struct Group {
 }
 
 #[derive(Debug)]
+struct Kept {
+    first_seq: u64,
+    last_seq: u64,
+    /// Empty when only the journal has them.
+    frames: Vec<u8>,
+    place: Place,
+    entries: Vec<IndexEntry>,
+}
+
+#[derive(Debug)]
 struct Tail {
     head: Head,
-    groups: VecDeque<Arc<Group>>,
-    bytes: usize,
+    groups: VecDeque<Arc<Kept>>,
+    memory_bytes: usize,
+    /// First answers that aren't in sled.
+    signals: HashMap<SignalId, SignalMark>,
     closing: bool,
 }
 
@@ -39,27 +63,43 @@ pub struct Shared {
     pub sled: SledStore,
     /// Appends not answered yet.
     pub queued: AtomicUsize,
+    journal: PathBuf,
     failed: OnceLock<Arc<str>>,
     tail: Mutex<Tail>,
     grown: Condvar,
     shrunk: Condvar,
 }
 
-/// What the inserter does next.
-pub enum Work {
-    Insert(Arc<Group>),
-    /// Nothing came for a while.
-    Idle,
-    Close,
+/// Some commits for sled, ready to insert.
+pub struct Load {
+    pub frames: Vec<u8>,
+    groups: Vec<Arc<Kept>>,
+}
+
+impl Load {
+    pub fn first_seq(&self) -> u64 {
+        self.groups.first().map_or(0, |group| group.first_seq)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &IndexEntry> {
+        self.groups.iter().flat_map(|group| &group.entries)
+    }
+}
+
+impl Tail {
+    fn behind_records(&self) -> u64 {
+        self.groups.front().map_or(0, |group| self.head.seq + 1 - group.first_seq)
+    }
 }
 
 impl Shared {
-    pub fn new(context: ChainContext, sled: SledStore, head: Head) -> Self {
-        let tail = Tail { head, groups: VecDeque::new(), bytes: 0, closing: false };
+    pub fn new(context: ChainContext, journal: PathBuf, sled: SledStore, head: Head) -> Self {
+        let tail = Tail { head, groups: VecDeque::new(), memory_bytes: 0, signals: HashMap::new(), closing: false };
         Self {
             context,
             sled,
             queued: AtomicUsize::new(0),
+            journal,
             failed: OnceLock::new(),
             tail: Mutex::new(tail),
             grown: Condvar::new(),
@@ -95,46 +135,87 @@ impl Shared {
     }
 
     /// A durable commit: readers see it from now on. Waits while sled is too far behind, unless the log has failed.
-    pub fn push(&self, group: Group, head: Head) {
+    pub fn push(&self, group: Group, place: Place, head: Head) {
         let mut tail = self.lock();
-        while tail.bytes > TAIL_BYTES_MAX && self.failed.get().is_none() {
+        while tail.behind_records() > BEHIND_RECORDS_MAX && self.failed.get().is_none() {
             tail = self.shrunk.wait(tail).unwrap_or_else(PoisonError::into_inner);
         }
-        tail.bytes += group.frames.len();
+        let Group { first_seq, last_seq, mut frames, entries } = group;
+        for entry in &entries {
+            if let IndexEntry::Signal { signal_id, mark } = entry {
+                tail.signals.entry(signal_id.clone()).or_insert_with(|| mark.clone());
+            }
+        }
+        if tail.memory_bytes + frames.len() > MEMORY_BYTES_MAX {
+            frames = Vec::new();
+        }
+        tail.memory_bytes += frames.len();
         tail.head = head;
-        tail.groups.push_back(Arc::new(group));
+        tail.groups.push_back(Arc::new(Kept { first_seq, last_seq, frames, place, entries }));
+        let wake = tail.groups.len() == 1 || tail.behind_records() > BEHIND_RECORDS_GOAL;
         drop(tail);
-        self.grown.notify_one();
-    }
-
-    /// Waits for a group that isn't in sled; at most `idle` long when given.
-    pub fn next_work(&self, idle: Option<Duration>) -> Work {
-        let mut tail = self.lock();
-        loop {
-            if let Some(group) = tail.groups.front() {
-                return Work::Insert(group.clone());
-            }
-            if tail.closing {
-                return Work::Close;
-            }
-            tail = match idle {
-                None => self.grown.wait(tail).unwrap_or_else(PoisonError::into_inner),
-                Some(idle) => {
-                    let (tail, waited) = self.grown.wait_timeout(tail, idle).unwrap_or_else(PoisonError::into_inner);
-                    if waited.timed_out() && tail.groups.is_empty() && !tail.closing {
-                        return Work::Idle;
-                    }
-                    tail
-                }
-            };
+        if wake {
+            self.grown.notify_one();
         }
     }
 
-    /// The first group is in sled.
-    pub fn inserted(&self) {
+    /// Waits for commits that sled should get now; `None` when the log is closed and sled has everything.
+    /// When sled has everything and is `dirty`, `flush` is called once nothing came for a tick.
+    pub fn next_load(&self, mut dirty: bool, flush: impl Fn()) -> Result<Option<Load>, String> {
         let mut tail = self.lock();
-        if let Some(group) = tail.groups.pop_front() {
-            tail.bytes -= group.frames.len();
+        let mut ticks = 0;
+        loop {
+            let behind = tail.behind_records();
+            let calm = self.queued.load(Ordering::Relaxed) == 0;
+            if tail.closing || behind > BEHIND_RECORDS_GOAL || (behind > 0 && ticks > if calm { 0 } else { PATIENCE_TICKS }) {
+                let groups = first_groups(&tail);
+                drop(tail);
+                return if groups.is_empty() { Ok(None) } else { self.load(groups).map(Some) };
+            }
+            if behind == 0 && dirty && ticks > 0 {
+                drop(tail);
+                flush();
+                dirty = false;
+                tail = self.lock();
+            } else if behind == 0 && !dirty {
+                tail = self.grown.wait(tail).unwrap_or_else(PoisonError::into_inner);
+                ticks = 0;
+            } else {
+                let (woken, waited) = self.grown.wait_timeout(tail, TICK).unwrap_or_else(PoisonError::into_inner);
+                tail = woken;
+                ticks += u32::from(waited.timed_out());
+            }
+        }
+    }
+
+    fn load(&self, groups: Vec<Arc<Kept>>) -> Result<Load, String> {
+        let mut frames = Vec::new();
+        for group in &groups {
+            self.with_frames(group, |bytes| frames.extend_from_slice(bytes)).map_err(|error| error.to_string())?;
+        }
+        Ok(Load { frames, groups })
+    }
+
+    fn with_frames<T>(&self, group: &Kept, read: impl FnOnce(&[u8]) -> T) -> Result<T, ReadError> {
+        if !group.frames.is_empty() {
+            return Ok(read(&group.frames));
+        }
+        let bytes = segment::read_place(&self.journal, group.place);
+        bytes.map(|bytes| read(&bytes)).map_err(|error| ReadError::Journal { seq: group.first_seq, why: error.to_string() })
+    }
+
+    /// These are in sled now.
+    pub fn inserted(&self, load: &Load) {
+        let mut tail = self.lock();
+        for group in &load.groups {
+            tail.groups.pop_front();
+            tail.memory_bytes -= group.frames.len();
+            for entry in &group.entries {
+                let IndexEntry::Signal { signal_id, .. } = entry else { continue };
+                if tail.signals.get(signal_id).is_some_and(|mark| mark.seq <= group.last_seq) {
+                    tail.signals.remove(signal_id);
+                }
+            }
         }
         drop(tail);
         self.shrunk.notify_one();
@@ -145,62 +226,86 @@ impl Shared {
         self.grown.notify_all();
     }
 
-    /// The groups not in sled, as of now. Taken before sled is read, nothing falls between the two.
-    fn snapshot(&self) -> (Head, Vec<Arc<Group>>) {
+    /// The groups from `seq` on that are not in sled, as of now. Taken before sled is read, nothing falls between the two.
+    fn snapshot(&self, seq: u64) -> (Head, u64, Vec<Arc<Kept>>) {
         let tail = self.lock();
-        (tail.head, tail.groups.iter().cloned().collect())
+        let in_sled = tail.groups.front().map_or(tail.head.seq + 1, |group| group.first_seq);
+        let from = tail.groups.partition_point(|group| group.last_seq < seq);
+        (tail.head, in_sled, tail.groups.range(from..).cloned().collect())
     }
 
     pub fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
-        let (head, groups) = self.snapshot();
         let seq = seq.max(1);
+        let (head, in_sled, groups) = self.snapshot(seq);
         let mut limit = ReadLimit::new(records_max, bytes_max);
         let mut out = Vec::new();
         if seq > head.seq || limit.is_spent() {
             return Ok(out);
         }
-        let in_sled = groups.first().map_or(head.seq + 1, |group| group.first_seq);
         if seq < in_sled {
             self.sled.read(seq, in_sled, &mut limit, &mut out)?;
         }
-        for group in groups.iter().filter(|group| group.last_seq >= seq) {
-            for frame in frame::frames(&group.frames).flatten().filter(|frame| frame.seq >= seq) {
-                if limit.is_spent() || !limit.take(frame.record.len()) {
-                    return Ok(out);
-                }
-                out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+        for group in groups {
+            if limit.is_spent() {
+                break;
             }
+            self.with_frames(&group, |bytes| {
+                for frame in frame::frames(bytes).flatten().filter(|frame| frame.seq >= seq) {
+                    if !limit.take(frame.record.len()) {
+                        break;
+                    }
+                    out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                }
+            })?;
         }
         Ok(out)
     }
 
     pub fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
-        let (_, groups) = self.snapshot();
-        let mark = match self.sled.signal(signal_id)? {
-            Some(mark) => Some(mark),
-            None => groups.iter().flat_map(|group| &group.entries).find_map(|entry| entry.mark_of(signal_id)).cloned(),
-        };
-        let Some(SignalMark { seq, content_hash, order_id }) = mark else { return Ok(None) };
-        let answer = match &order_id {
-            None => crate::domain::answer::AnswerKind::Rejected,
-            Some(order_id) => OrderMark::answer(self.order(order_id, &groups)?.into_iter().map(|(_, mark)| mark)),
-        };
-        Ok(Some(SignalEntry { content_hash, seq, order_id, answer }))
+        let waiting = self.lock().signals.get(signal_id).cloned();
+        // What sled has is older.
+        let mark = self.sled.signal(signal_id)?.or(waiting);
+        Ok(mark.map(SignalEntry::from))
     }
 
     pub fn order_seqs(&self, order_id: &OrderId) -> Result<Vec<u64>, ReadError> {
-        let (_, groups) = self.snapshot();
-        Ok(self.order(order_id, &groups)?.into_iter().map(|(seq, _)| seq).collect())
+        let (_, _, groups) = self.snapshot(0);
+        let mut stretches = self.sled.order(order_id)?;
+        stretches.extend(groups.iter().flat_map(|group| &group.entries).filter_map(|entry| match entry {
+            IndexEntry::Order { order_id: id, stretch } if id == order_id => Some(*stretch),
+            _ => None,
+        }));
+        stretches.sort_unstable();
+        stretches.dedup();
+        let mut seqs = Vec::new();
+        for stretch in stretches {
+            self.seqs_in(stretch, order_id, &mut seqs)?;
+        }
+        seqs.dedup();
+        Ok(seqs)
     }
 
-    fn order(&self, order_id: &OrderId, groups: &[Arc<Group>]) -> Result<Vec<(u64, OrderMark)>, ReadError> {
-        let mut marks = self.sled.order(order_id)?;
-        let last = marks.last().map_or(0, |(seq, _)| *seq);
-        let later = groups.iter().flat_map(|group| &group.entries).filter_map(|entry| match entry {
-            IndexEntry::Order { order_id: id, seq, mark } if id == order_id && *seq > last => Some((*seq, *mark)),
-            _ => None,
-        });
-        marks.extend(later);
-        Ok(marks)
+    /// The records of an order in one stretch. Two stretches may overlap by one batch.
+    fn seqs_in(&self, stretch: u64, order_id: &OrderId, seqs: &mut Vec<u64>) -> Result<(), ReadError> {
+        let range = index::seqs_of(stretch);
+        let start = seqs.last().map_or(range.start, |last| range.start.max(last + 1));
+        let count = range.end.saturating_sub(start) as usize;
+        for record in self.read_from(start, count, usize::MAX)? {
+            let stored = record.decode().map_err(|error| ReadError::Sled(format!("record {}: {error}", record.seq)))?;
+            if index::order_of(&stored.recorded) == Some(*order_id) {
+                seqs.push(record.seq);
+            }
+        }
+        Ok(())
     }
+}
+
+fn first_groups(tail: &Tail) -> Vec<Arc<Kept>> {
+    let mut bytes = 0;
+    let fits = |group: &&Arc<Kept>| {
+        let before = bytes;
+        bytes += group.place.len;
+        before < BATCH_BYTES_GOAL
+    };
+    tail.groups.iter().take_while(fits).cloned().collect()
 }

@@ -7,7 +7,7 @@ use super::Head;
 use super::error::OpenError;
 use super::frame;
 use super::open::{self, Places};
-use super::scan::{self, Flow, Item};
+use super::scan::{self, Batch, Flow};
 use super::sled_store::{SledStore, guarded};
 use crate::domain::ids::{LogId, Mode};
 
@@ -52,8 +52,8 @@ pub fn verify_dir(dir: &Path) -> Result<VerifyReport, OpenError> {
     let _lock = open::lock(dir)?;
     let places = Places::of(dir);
     let mut sled = SledSide::open(&places.sled);
-    let scan = scan::scan(&places.journal, None, &mut |item| {
-        sled.compare(&item);
+    let scan = scan::scan(&places.journal, None, &mut |batch| {
+        sled.compare(&batch);
         Flow::GoOn
     })?;
     sled.finish();
@@ -124,34 +124,41 @@ impl SledSide {
         }
     }
 
-    fn compare(&mut self, item: &Item<'_>) {
+    fn compare(&mut self, batch: &Batch<'_>) {
+        self.compare_entries(batch);
+        for frame in frame::split(batch.frames) {
+            if self.store.is_none() {
+                return;
+            }
+            let seq = frame::stated_seq(frame);
+            let wrong = match self.next_frame() {
+                Ok(Some(range)) if &self.block[range.clone()] == frame => {
+                    self.matched += 1;
+                    continue;
+                }
+                Ok(Some(range)) => format!("sled holds other bytes there (record {})", frame::stated_seq(&self.block[range])),
+                Ok(None) => "sled ends before it".to_owned(),
+                Err(why) => format!("sled: {why}"),
+            };
+            self.problem(format!("record {seq}: {wrong}"));
+            self.stop();
+        }
+    }
+
+    fn compare_entries(&mut self, batch: &Batch<'_>) {
         let Some(store) = &self.store else { return };
-        let seq = item.recorded.seq;
+        let first = batch.records.first().map_or(0, |recorded| recorded.seq);
         let mut wrong = Vec::new();
-        for entry in item.entries {
-            self.entries += 1;
+        for entry in batch.entries {
             match guarded(|| store.holds(entry)) {
                 Ok(true) => {}
-                Ok(false) => wrong.push(format!("record {seq}: its entry in sled's index is missing or another one")),
-                Err(why) => wrong.push(format!("record {seq}: sled: {why}")),
+                Ok(false) => {
+                    wrong.push(format!("record {first} or its batch: an entry of sled's index is missing or another one: {entry:?}"))
+                }
+                Err(why) => wrong.push(format!("record {first} or its batch: sled: {why}")),
             }
         }
-        match self.next_frame() {
-            Ok(Some(range)) if &self.block[range.clone()] == item.frame => self.matched += 1,
-            Ok(Some(range)) => {
-                let found = frame::stated_seq(&self.block[range]);
-                wrong.push(format!("record {seq}: sled holds other bytes there (record {found})"));
-                self.stop();
-            }
-            Ok(None) => {
-                wrong.push(format!("record {seq}: sled ends before it"));
-                self.stop();
-            }
-            Err(why) => {
-                wrong.push(format!("record {seq}: sled: {why}"));
-                self.stop();
-            }
-        }
+        self.entries += batch.entries.len() as u64;
         for what in wrong {
             self.problem(what);
         }

@@ -2,15 +2,14 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use super::error::AppendError;
 use super::frame::{self, COMMIT_RECORDS_MAX, FRAME_HEADER_BYTES};
-use super::index::{self, IndexEntry};
+use super::index::{self, IndexEntry, Seen};
 use super::journal::Journal;
 use super::record::{self, ChainContext};
-use super::tail::{Group, Shared, Work};
+use super::tail::{Group, Shared};
 use super::{APPEND_RECORDS_MAX, Done, Head};
 use crate::domain::event::Recorded;
 use crate::domain::ids::Hash;
@@ -20,8 +19,6 @@ pub const QUEUE_MAX: usize = 8_192;
 /// One commit takes no more appends once it holds this much: past it a sync is no longer the larger part.
 const COMMIT_RECORDS_GOAL: usize = 1_024;
 const COMMIT_BYTES_GOAL: usize = 256 * 1024;
-/// sled is handed to the operating system when nothing came for this long: kill -9 then finds it complete.
-const IDLE: Duration = Duration::from_millis(20);
 
 const _: () = assert!(COMMIT_RECORDS_GOAL + APPEND_RECORDS_MAX <= COMMIT_RECORDS_MAX);
 
@@ -42,7 +39,7 @@ impl Pending {
         }
         let first_seq = records.first().map_or(0, |first| first.seq);
         let mut frames = Vec::with_capacity(records.len() * 640);
-        let mut entries = Vec::with_capacity(records.len() * 2);
+        let mut entries = Vec::new();
         for (position, recorded) in records.iter().enumerate() {
             let expected = first_seq + position as u64;
             if recorded.seq != expected {
@@ -53,8 +50,8 @@ impl Pending {
                 return Err((error.into(), done));
             }
             frame::close(&mut frames, start, recorded.seq, position + 1 < records.len());
-            index::entries(recorded, &mut entries);
         }
+        index::entries(records, &mut entries);
         Ok(Self { first_seq, records: records.len(), frames, entries, done })
     }
 }
@@ -101,10 +98,7 @@ impl Writer {
             }
             let records = (self.head.seq - before.seq) as usize;
             if records < COMMIT_RECORDS_GOAL && group.frames.len() < COMMIT_BYTES_GOAL {
-                next = match queue.try_recv() {
-                    Ok(pending) => Some(pending),
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-                };
+                next = queue.try_recv().ok();
             }
         }
         self.commit(group, before);
@@ -148,16 +142,16 @@ impl Writer {
     }
 
     fn commit(&mut self, group: Group, before: Head) {
-        let written = if group.frames.is_empty() { Ok(()) } else { self.journal.commit(&group.frames, group.first_seq, &before.hash) };
-        let failure = written.err().map(|error| {
-            tracing::error!(%error, seq = group.first_seq, "the journal can't be written: the log takes no more records");
-            self.shared.fail(format!("writing the journal at seq {} failed: {error}", group.first_seq))
-        });
-        let durable = !group.frames.is_empty() && failure.is_none();
-        if durable {
-            self.shared.push(group, self.head);
-        } else {
-            self.head = before;
+        let mut failure = None;
+        if !group.frames.is_empty() {
+            match self.journal.commit(&group.frames, group.first_seq, &before.hash) {
+                Ok(place) => self.shared.push(group, place, self.head),
+                Err(error) => {
+                    tracing::error!(%error, seq = group.first_seq, "the journal can't be written: the log takes no more records");
+                    failure = Some(self.shared.fail(format!("writing the journal at seq {} failed: {error}", group.first_seq)));
+                    self.head = before;
+                }
+            }
         }
         for (done, head) in mem::take(&mut self.waiting) {
             self.answer(done, failure.clone().map_or(Ok(head), Err));
@@ -170,27 +164,29 @@ impl Writer {
     }
 }
 
-/// Carries commits into sled until the writer is done.
+/// Carries commits into sled until the writer is done, or sled fails: then the log takes no more records.
 pub fn insert_all(shared: &Shared) {
-    let mut dirty = false;
-    loop {
-        match shared.next_work(dirty.then_some(IDLE)) {
-            Work::Insert(group) => {
-                if let Err(why) = shared.sled.insert(&group.frames, &group.entries) {
-                    tracing::error!(%why, seq = group.first_seq, "sled can't be written: the log takes no more records");
-                    shared.fail(format!("writing sled at seq {} failed: {why}", group.first_seq));
-                    return;
-                }
-                shared.inserted();
-                dirty = true;
-            }
-            Work::Idle => {
-                if let Err(why) = shared.sled.flush() {
-                    tracing::warn!(%why, "sled can't be flushed; the journal is complete");
-                }
-                dirty = false;
-            }
-            Work::Close => return,
-        }
+    if let Err(why) = insert_until_closed(shared) {
+        tracing::error!(%why, "sled can't be written: the log takes no more records");
+        shared.fail(why);
     }
+}
+
+fn insert_until_closed(shared: &Shared) -> Result<(), String> {
+    // Handed to the operating system, so that kill -9 finds sled complete.
+    let flush = || {
+        if let Err(why) = shared.sled.flush() {
+            tracing::warn!(%why, "sled can't be flushed; the journal is complete");
+        }
+    };
+    let mut seen = Seen::default();
+    let mut dirty = false;
+    while let Some(load) = shared.next_load(dirty, flush)? {
+        let entries = load.entries().filter(|entry| seen.is_new(entry));
+        let inserted = shared.sled.insert(&load.frames, entries);
+        inserted.map_err(|why| format!("writing sled from seq {} on failed: {why}", load.first_seq()))?;
+        shared.inserted(&load);
+        dirty = true;
+    }
+    Ok(())
 }

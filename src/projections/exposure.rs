@@ -90,18 +90,27 @@ impl Exposure {
         let items = self.items(game, orders, positions);
         let fresh = worst_of(&items);
         drop(items);
-        if let Some(old) = self.games.remove(game) {
-            self.add(&old, true);
-        }
         if fresh == GameWorst::default() {
+            if let Some(old) = self.games.remove(game) {
+                self.add(&old, true);
+            }
             let idle = |key: &BookKey| positions.get(key).is_none_or(|position| position.quantity.is_zero());
             if orders.live_of_game(game).next().is_none() && self.books.get(game).is_some_and(|books| books.iter().all(idle)) {
                 self.books.remove(game);
             }
             return;
         }
+        match self.games.get_mut(game) {
+            Some(old) if *old == fresh => return,
+            Some(old) => {
+                let old = std::mem::replace(old, fresh.clone());
+                self.add(&old, true);
+            }
+            None => {
+                self.games.insert(game.clone(), fresh.clone());
+            }
+        }
         self.add(&fresh, false);
-        self.games.insert(game.clone(), fresh);
     }
 
     fn add(&mut self, worst: &GameWorst, take_away: bool) {
@@ -174,6 +183,14 @@ impl Exposure {
 }
 
 fn worst_of(items: &[Item<'_>]) -> GameWorst {
+    let Some(first) = items.first() else { return GameWorst::default() };
+    if items.iter().all(|item| item.sport == first.sport && item.venue == first.venue) {
+        let all = worst_case(items.iter());
+        if all.is_zero() {
+            return GameWorst::default();
+        }
+        return GameWorst { all, by_sport: [(first.sport.into(), all)].into(), by_venue: [(first.venue, all)].into() };
+    }
     let sports: BTreeSet<&str> = items.iter().map(|item| item.sport).collect();
     let venues: BTreeSet<Venue> = items.iter().map(|item| item.venue).collect();
     let of = |keep: &dyn Fn(&Item<'_>) -> bool| worst_case(items.iter().filter(|item| keep(item)));
@@ -193,7 +210,10 @@ fn worst_of(items: &[Item<'_>]) -> GameWorst {
 }
 
 /// The contest has one winner among its subjects (or somebody unnamed); each other subject wins or loses by itself.
-fn worst_case<'a>(items: impl Iterator<Item = &'a Item<'a>>) -> Usd {
+fn worst_case<'a>(items: impl Iterator<Item = &'a Item<'a>> + Clone) -> Usd {
+    if let Some(worst) = worst_of_one_subject(items.clone()) {
+        return worst;
+    }
     let (contest, single): (Vec<&Item<'_>>, Vec<&Item<'_>>) = items.partition(|item| item.stance.contest);
     let subjects: BTreeSet<&str> = contest.iter().map(|item| &*item.stance.subject).collect();
     let loss = |winner: Option<&str>, of: &[&Item<'_>]| -> Usd {
@@ -209,4 +229,91 @@ fn worst_case<'a>(items: impl Iterator<Item = &'a Item<'a>>) -> Usd {
         worst += loss(Some(subject), &of).max(loss(None, &of)).or_zero();
     }
     worst
+}
+
+/// With one subject among them there are two outcomes, contest or not: it wins, or it doesn't. `None` for more subjects.
+fn worst_of_one_subject<'a>(items: impl Iterator<Item = &'a Item<'a>>) -> Option<Usd> {
+    let (mut if_it_wins, mut if_not) = (Usd::ZERO, Usd::ZERO);
+    let mut first: Option<&Stance> = None;
+    for item in items {
+        let stance = *first.get_or_insert(item.stance);
+        if stance.subject != item.stance.subject || stance.contest != item.stance.contest {
+            return None;
+        }
+        if_it_wins += if item.wins { item.if_won } else { item.if_lost };
+        if_not += if item.wins { item.if_lost } else { item.if_won };
+    }
+    Some(if_it_wins.max(if_not).or_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The most that any outcome loses: every winner of the contest (or nobody named, while fewer than two are) with
+    /// every result of each other subject.
+    fn by_enumeration(items: &[&Item<'_>]) -> Usd {
+        let subjects = |contest| -> Vec<&str> {
+            let all: BTreeSet<&str> =
+                items.iter().filter(|item| item.stance.contest == contest).map(|item| &*item.stance.subject).collect();
+            all.into_iter().collect()
+        };
+        let (teams, single) = (subjects(true), subjects(false));
+        let mut winners: Vec<Option<&str>> = teams.iter().map(|team| Some(*team)).collect();
+        if teams.len() < 2 {
+            winners.push(None);
+        }
+        let loss = |item: &Item<'_>, won: bool| if won == item.wins { item.if_won } else { item.if_lost };
+        let contest: Usd = winners
+            .iter()
+            .map(|winner| {
+                let of = items.iter().filter(|item| item.stance.contest);
+                of.map(|item| loss(item, *winner == Some(&*item.stance.subject))).sum::<Usd>()
+            })
+            .max()
+            .unwrap_or_default();
+        let alone = single.iter().map(|subject| {
+            let of = |won| {
+                items.iter().filter(|item| !item.stance.contest && &*item.stance.subject == *subject).map(move |item| loss(item, won)).sum()
+            };
+            let (won, lost): (Usd, Usd) = (of(true), of(false));
+            won.max(lost).or_zero()
+        });
+        contest.or_zero() + alone.sum()
+    }
+
+    #[test]
+    fn short_cuts_give_what_enumerating_every_outcome_gives() {
+        let stance = |subject: &str, contest| Stance { subject: subject.into(), wins: true, contest };
+        let stances = [stance("POR", true), stance("WAS", true), stance("total", false), stance("spread", false)];
+        let mut items = Vec::new();
+        for (number, stance) in stances.iter().enumerate() {
+            for wins in [true, false] {
+                let (lost, won) = (7 + 5 * number as i64, -3 - 4 * number as i64);
+                let venue = if number == 1 { Venue::Polymarket } else { Venue::Kalshi };
+                let sport = if number == 3 { "NFL" } else { "NBA" };
+                items.push(Item { stance, wins, venue, sport, if_lost: Usd::from_micros(lost), if_won: Usd::from_micros(won) });
+            }
+        }
+        for chosen in 0u32..256 {
+            let these = || (0..items.len()).filter(|n| chosen >> n & 1 == 1).map(|n| &items[n]);
+            let wanted = |keep: &dyn Fn(&Item<'_>) -> bool| by_enumeration(&these().filter(|item| keep(item)).collect::<Vec<_>>());
+            let worst = worst_of(&these().map(Item::again).collect::<Vec<_>>());
+            assert_eq!(worst.all, wanted(&|_| true), "{chosen:b}");
+            for sport in ["NBA", "NFL"] {
+                let got = worst.by_sport.get(sport).copied();
+                assert_eq!(got, Some(wanted(&|item| item.sport == sport)).filter(|usd| !usd.is_zero()), "{sport} {chosen:b}");
+            }
+            for venue in [Venue::Kalshi, Venue::Polymarket] {
+                let got = worst.by_venue.get(&venue).copied();
+                assert_eq!(got, Some(wanted(&|item| item.venue == venue)).filter(|usd| !usd.is_zero()), "{venue} {chosen:b}");
+            }
+        }
+    }
+
+    impl Item<'_> {
+        fn again(&self) -> Self {
+            Self { ..*self }
+        }
+    }
 }

@@ -38,6 +38,7 @@ use crate::domain::ids::{Hash, OrderId, sha256};
 use crate::domain::limits::Limits;
 use crate::domain::market::{BookKey, Settlement};
 use crate::domain::money::Usd;
+use crate::domain::order::Groups;
 use crate::domain::report::FillReport;
 use crate::domain::time::Time;
 use fills::Fills;
@@ -165,16 +166,23 @@ impl Projections {
 
     /// Changes one order and everything that is summed from it.
     fn change(&mut self, order_id: &OrderId, change: impl FnOnce(&mut OrderRecord)) -> Option<()> {
-        let (game, key) = {
-            let record = self.orders.get_mut(order_id)?;
-            let before = record.reserved();
-            change(record);
-            let after = record.reserved();
-            self.cash.reserved += after - before;
-            (record.order.groups.game.clone(), record.order.instrument.book_key())
-        };
+        let record = self.orders.get_mut(order_id)?;
+        let (outstanding, before) = (record.outstanding(), record.reserved());
+        change(record);
+        if record.outstanding() == outstanding && !outstanding.is_zero() {
+            // Sums and worst cases depend on an order by what is outstanding alone; a fill always changes that.
+            self.orders.index(order_id);
+            return Some(());
+        }
+        self.cash.reserved += record.reserved() - before;
+        let (game, key) = (record.order.groups.game.clone(), record.order.instrument.book_key());
         self.orders.index(order_id);
         self.exposure.refresh(&game, &key, &self.orders, &self.positions);
+        // What is held may have been opened under another name of the game.
+        let held_as = self.positions.get(&key).map(|position| position.groups.game.clone());
+        if let Some(other) = held_as.filter(|held_as| *held_as != game) {
+            self.exposure.refresh(&other, &key, &self.orders, &self.positions);
+        }
         Some(())
     }
 
@@ -184,6 +192,7 @@ impl Projections {
             return Some(());
         }
         let groups = self.orders.get(&fill.order_id)?.order.groups.clone();
+        let held_before = self.positions.get(&key).map(|position| position.groups.game.clone());
         let change = self.positions.apply(&key, fill, &groups);
         self.fills.insert(&key, fill, change);
         self.cash.cash += change.cash - fill.fee;
@@ -191,8 +200,12 @@ impl Projections {
         self.cash.fees += fill.fee;
         self.change(&fill.order_id, |record| record.filled(fill))?;
         self.activity.succeeded();
-        if self.positions.get(&key).is_some_and(|position| position.quantity.is_zero()) {
-            self.activity.closed(&groups.game, self.positions.round_trip(&key), at);
+        if let Some(before) = held_before.filter(|before| *before != groups.game) {
+            self.exposure.refresh(&before, &key, &self.orders, &self.positions);
+        }
+        if let Some(flat) = self.positions.get(&key).filter(|position| position.quantity.is_zero()) {
+            let game = flat.groups.game.clone();
+            self.activity.closed(&game, self.positions.round_trip(&key), at);
         }
         self.revalue(&key);
         if let Some(settlement) = self.markets.settlement(&key) {
@@ -250,6 +263,14 @@ impl Projections {
             self.positions.forget(&key);
             self.markets.forget(&key);
         }
+    }
+
+    /// The groups under which this book is held or worked on now: a market belongs to one game, whatever the next
+    /// signal calls it.
+    pub fn groups_of(&self, key: &BookKey) -> Option<&Groups> {
+        let held = self.positions.get(key).filter(|position| !position.quantity.is_zero()).map(|position| &position.groups);
+        let working = || self.orders.of_book(key).find(|record| !record.is_done()).map(|record| &record.order.groups);
+        held.or_else(working)
     }
 
     /// Whether this fill was counted before.

@@ -185,7 +185,8 @@ impl OrderRecord {
 /// Orders by id; those that ended stay until their market is settled and past (late fills need them).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orders {
-    all: BTreeMap<OrderId, OrderRecord>,
+    /// Boxed: ids come in no order, and an insertion moves its neighbours.
+    all: BTreeMap<OrderId, Box<OrderRecord>>,
     /// Those with something outstanding, per game.
     live: BTreeMap<GameId, BTreeSet<OrderId>>,
     /// In the order asked, per book.
@@ -196,38 +197,38 @@ pub struct Orders {
 
 impl Orders {
     pub fn get(&self, order_id: &OrderId) -> Option<&OrderRecord> {
-        self.all.get(order_id)
+        self.all.get(order_id).map(Box::as_ref)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &OrderRecord> {
-        self.all.values()
+        self.all.values().map(Box::as_ref)
     }
 
     /// Orders that are not done, all games.
     pub fn live(&self) -> impl Iterator<Item = &OrderRecord> {
-        self.live.values().flatten().filter_map(|id| self.all.get(id))
+        self.live.values().flatten().filter_map(|id| self.get(id))
     }
 
     pub fn live_of_game(&self, game: &GameId) -> impl Iterator<Item = &OrderRecord> {
-        self.live.get(game).into_iter().flatten().filter_map(|id| self.all.get(id))
+        self.live.get(game).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     pub fn unknown(&self) -> impl Iterator<Item = &OrderRecord> {
-        self.unknown.iter().filter_map(|id| self.all.get(id))
+        self.unknown.iter().filter_map(|id| self.get(id))
     }
 
     /// Newest first.
     pub fn of_book(&self, key: &BookKey) -> impl Iterator<Item = &OrderRecord> {
-        self.by_book.get(key).into_iter().flat_map(|ids| ids.iter().rev()).filter_map(|id| self.all.get(id))
+        self.by_book.get(key).into_iter().flat_map(|ids| ids.iter().rev()).filter_map(|id| self.get(id))
     }
 
     pub(super) fn get_mut(&mut self, order_id: &OrderId) -> Option<&mut OrderRecord> {
-        self.all.get_mut(order_id)
+        self.all.get_mut(order_id).map(Box::as_mut)
     }
 
     pub(super) fn request(&mut self, order: Order, at: Time) {
         self.by_book.entry(order.instrument.book_key()).or_default().push(order.order_id);
-        self.all.insert(order.order_id, OrderRecord::new(order, at));
+        self.all.insert(order.order_id, Box::new(OrderRecord::new(order, at)));
     }
 
     pub(super) fn approve(&mut self, order_id: &OrderId, by: Approver) -> Option<&Order> {

@@ -208,7 +208,7 @@ impl Risk {
         self.hashes.push_back(hash);
         self.confirm_witness(hash);
         self.release(&recorded.event);
-        // While the log is read again it tells of lines that were crossed, and reset, long ago.
+        // Lines crossed long ago may have been lifted by an operator since: only the present counts.
         if self.caught_up {
             self.watch(effects);
         }
@@ -262,8 +262,8 @@ impl Risk {
         }
         if !self.caught_up {
             self.caught_up = true;
-            self.quiet_until = if head_seq == 0 { now.mono } else { now.mono.plus_ms(i64::from(GRANT_LIVES_MS)) };
             self.watch(effects);
+            self.quiet_until = if head_seq == 0 { now.mono } else { now.mono.plus_ms(i64::from(GRANT_LIVES_MS)) };
         }
     }
 

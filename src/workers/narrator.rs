@@ -1,7 +1,9 @@
 //! Log lines of orders, each with the mark of its mode: placing, filled, failed.
 
+use std::collections::BTreeMap;
+
 use crate::domain::event::{Event, NotPlaced};
-use crate::domain::ids::Mode;
+use crate::domain::ids::{Mode, OrderId};
 use crate::domain::money::{Price, micros_text};
 use crate::domain::order::Action;
 use crate::event_log::StoredBytes;
@@ -11,18 +13,46 @@ fn cents(price: Price) -> String {
     format!("{}c", micros_text(price.micros() * 100))
 }
 
-/// One line for a record that people want to see go by.
-pub fn tell(mode: Mode, record: &StoredBytes) {
-    let Ok(stored) = record.decode() else { return };
-    let tag = mode.tag();
-    match &stored.recorded.event {
-        Event::OrderRequested { order_id, signal_id, order: Some(order), .. } => {
-            let verb = if order.action == Action::Buy { "buy" } else { "sell" };
-            let (quantity, outcome, market, price) =
-                (order.quantity, order.instrument.outcome, &order.instrument.market, cents(order.limit));
-            tracing::debug!("{tag} signal {signal_id} asks to {verb} {quantity} {outcome} {market} at {price} (order {order_id})");
+/// Orders that were asked for and not yet sent: a batch holds a few records of each.
+const ASKED_MAX: usize = 1_024;
+
+/// Remembers what an order is until it is placed.
+#[derive(Debug, Default)]
+pub struct Narrator {
+    asked: BTreeMap<OrderId, String>,
+}
+
+impl Narrator {
+    /// One line for a record that people want to see go by.
+    pub fn tell(&mut self, mode: Mode, record: &StoredBytes) {
+        let Ok(stored) = record.decode() else { return };
+        let tag = mode.tag();
+        match &stored.recorded.event {
+            Event::OrderRequested { order_id, signal_id, order: Some(order), .. } => {
+                if self.asked.len() >= ASKED_MAX {
+                    self.asked.pop_first();
+                }
+                let verb = if order.action == Action::Buy { "buy" } else { "sell" };
+                let (quantity, outcome, market, price) =
+                    (order.quantity, order.instrument.outcome, &order.instrument.market, cents(order.limit));
+                self.asked.insert(*order_id, format!("{verb} {quantity} {outcome} {market} at {price} for signal {signal_id}"));
+            }
+            Event::SubmitStarted { order_id, attempt } => {
+                let what = self.asked.remove(order_id).unwrap_or_default();
+                tracing::info!("{tag} placing {what} (order {order_id}, attempt {attempt})");
+            }
+            event => {
+                if let Event::OrderVetoed { order_id, .. } = event {
+                    self.asked.remove(order_id);
+                }
+                tell(tag, event);
+            }
         }
-        Event::SubmitStarted { order_id, attempt } => tracing::info!("{tag} placing order {order_id}, attempt {attempt}"),
+    }
+}
+
+fn tell(tag: &str, event: &Event) {
+    match event {
         Event::OrderAcked { order_id, venue_order_id, .. } => tracing::info!("{tag} order {order_id} is at the venue as {venue_order_id}"),
         Event::Filled(fill) => {
             let (order_id, quantity, market) = (fill.order_id, fill.quantity, &fill.instrument.market);

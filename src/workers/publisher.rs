@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::narrator;
+use super::narrator::Narrator;
 use crate::bus::Bus;
 use crate::bus::envelope::{RANGE_BYTES_MAX, RANGE_RECORDS_MAX, RangeReply, RangeRequest, decode, encode};
 use crate::event_log::EventStore;
@@ -27,6 +28,7 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes every record after `from_seq`. Runs until the process ends.
     pub async fn run(self, from_seq: u64, mut durable: watch::Receiver<u64>) {
+        let mut narrator = Narrator::default();
         let mut published = from_seq;
         let mut connects = self.bus.state().borrow().connects;
         loop {
@@ -44,14 +46,21 @@ impl Publisher {
                 }
                 continue;
             }
-            for record in records {
-                narrator::tell(self.log.mode(), &record);
-                let payload = record.bytes.to_vec();
-                while self.bus.publish(&self.events, payload.clone().into(), None).await.is_err() {
+            // Risk waits for the records, nobody for the lines; but when the bus is gone, people want to read them now.
+            let lines_first = !self.bus.is_connected();
+            if lines_first {
+                records.iter().for_each(|record| narrator.tell(self.log.mode(), record));
+            }
+            for record in &records {
+                let payload = Bytes::copy_from_slice(&record.bytes);
+                while self.bus.publish(&self.events, payload.clone(), None).await.is_err() {
                     let _ = self.bus.wait_connected(Duration::from_secs(1)).await;
                     tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
                 }
                 published = record.seq;
+            }
+            if !lines_first {
+                records.iter().for_each(|record| narrator.tell(self.log.mode(), record));
             }
             // Records that were under way when the link broke are fetched as a range by whoever misses them.
             let now = self.bus.state().borrow().connects;

@@ -2,6 +2,8 @@
 
 /// Random numbers from a seed: the only dice here.
 mod dice;
+/// Facts, one rig each.
+mod facts;
 /// A log that is still empty.
 mod first_start;
 /// Engine, risk and paper exchange without time.

@@ -1,6 +1,6 @@
 //! Engine, risk consumer and paper exchange wired without time: every effect is carried out at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use arbees::domain::answer::Answer;
 use arbees::domain::event::{Event, Recorded};
@@ -32,6 +32,8 @@ pub struct Rig {
     began_ms: i64,
     deliveries: u64,
     asker: u64,
+    depth: u32,
+    later: VecDeque<Input>,
 }
 
 const LOG_ID: LogId = LogId([9; 16]);
@@ -54,6 +56,8 @@ impl Rig {
             began_ms: at.ms(),
             deliveries: 0,
             asker: 0,
+            depth: 0,
+            later: VecDeque::new(),
         };
         rig.start_risk();
         rig.start_engine();
@@ -168,9 +172,17 @@ impl Rig {
     }
 
     pub fn step(&mut self, input: Input) {
+        self.depth += 1;
         let effects = self.engine.step(self.now(), input);
         for effect in effects {
             self.carry_out(effect);
+        }
+        self.depth -= 1;
+        // What risk asks for in the middle of a batch comes after it, as it would over a bus.
+        while self.depth == 0
+            && let Some(later) = self.later.pop_front()
+        {
+            self.step(later);
         }
     }
 
@@ -256,7 +268,9 @@ impl Rig {
                     self.step(Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
                 }
                 risk::Effect::Fetch { .. } => {}
-                risk::Effect::AskTrip { scope, reason, observed, limit } => self.step(Input::TripAsked { scope, reason, observed, limit }),
+                risk::Effect::AskTrip { scope, reason, observed, limit } => {
+                    self.later.push_back(Input::TripAsked { scope, reason, observed, limit })
+                }
             }
         }
     }

@@ -188,7 +188,8 @@ pub fn append(log: &dyn EventStore, records: Vec<Recorded>) -> Answers {
 
 pub fn append_all(log: &dyn EventStore, batches: &[Vec<Recorded>]) -> Head {
     let answers: Vec<Answers> = batches.iter().map(|batch| append(log, batch.clone())).collect();
-    answers.iter().map(|answer| answer.recv().expect("answered").expect("durable")).last().expect("one append")
+    let heads: Vec<Head> = answers.iter().map(|answer| answer.recv().expect("answered").expect("durable")).collect();
+    *heads.last().expect("one append")
 }
 
 /// Each batch durable, and so in a commit of its own, before the next.

@@ -51,8 +51,11 @@ fn fields_are_named() {
 fn refuses_trailing_bytes_other_versions_and_cut_records() {
     let bytes = encode(&all()[0], &CONTEXT, &Hash::ZERO).expect("fits");
     let mut longer = bytes.clone();
-    longer.push(0);
-    assert_eq!(decode(&longer), Err(RecordError::Trailing(1)));
+    for byte in 0..=u8::MAX {
+        longer.push(byte);
+        assert_eq!(decode(&longer), Err(RecordError::Trailing), "{byte:#x}");
+        longer.truncate(bytes.len());
+    }
     let mut newer = bytes.clone();
     newer[0] = 2;
     assert_eq!(decode(&newer), Err(RecordError::Version(2)));

@@ -7,7 +7,8 @@ use crate::domain::verdict::{Check, Reason};
 /// Told where price and side are there. A size that Kelly could not give for want of an edge has failed there already.
 pub fn minimum(case: &Case<'_>) -> Option<Check> {
     let request = case.request;
-    if request.limit.is_none() || request.signal.side.is_none() {
+    let sizable = request.instrument.is_some() || request.signal.size.is_some();
+    if request.limit.is_none() || request.signal.side.is_none() || !sizable {
         return None;
     }
     let limit = case.limits.order_contracts_min;

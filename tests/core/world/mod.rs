@@ -1,85 +1,38 @@
 //! One queue, one clock, one seed. Every message takes its time, may be lost, repeated or overtaken; a crash drops
 //! what was in the air and the unsynced tail of the log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use arbees::domain::answer::AnswerKind;
 use arbees::domain::event::{Event, Recorded};
-use arbees::domain::ids::{GameId, Hash, Instance, LogId, MarketId, Mode, OrderId, SignalId, sha256};
-use arbees::domain::limits::Limits;
-use arbees::domain::market::{Outcome, Quote, Venue};
-use arbees::domain::money::{Edge, Price, Probability, Quantity, Usd};
-use arbees::domain::order::{Action, Order, OrderState, TimeInForce};
-use arbees::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews, VenueState};
-use arbees::domain::signal::{Intent, Parsed, Signal, Size};
+use arbees::domain::ids::{Hash, Instance, LogId, Mode, OrderId, SignalId, sha256};
+use arbees::domain::money::Usd;
+use arbees::domain::order::Order;
+use arbees::domain::report::SubmitOutcome;
+use arbees::domain::signal::{Parsed, Signal};
 use arbees::domain::time::{Mono, Now, Time};
 use arbees::domain::verdict::SignedVerdict;
-use arbees::engine::{Command, Earlier, Effect, Engine, Input, Settings, SignalInput, Start};
+use arbees::engine::{Earlier, Effect, Engine, Input, Settings, SignalInput, Start};
 use arbees::projections::Projections;
 use arbees::risk::{self, Risk};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
+/// What must hold after each step and in the end.
+mod checks;
+/// How often what goes wrong.
+mod faults;
+/// What strategies send.
+mod traffic;
+/// The way to the venue and back.
+mod wire;
+
 use crate::dice::Dice;
 use crate::toy_venue::ToyVenue;
+pub use checks::limits;
+use faults::Faults;
 
 const STALE_MS: i64 = 3_000;
 const START_MS: i64 = 1_769_562_842_000;
-
-/// How often each fault strikes, in thousandths.
-#[derive(Clone, Debug)]
-pub struct Faults {
-    pub lose_request: u64,
-    pub lose_reply: u64,
-    pub late_arrival: u64,
-    pub repeat_news: u64,
-    pub drop_news: u64,
-    pub reject: u64,
-    pub engine_crash: u64,
-    pub risk_crash: u64,
-    pub drop_verdict: u64,
-    pub drop_record: u64,
-    pub redeliver: u64,
-    pub operator: u64,
-}
-
-impl Faults {
-    fn roll(dice: &mut Dice) -> Self {
-        // Each seed switches each class on or off, with an intensity of its own.
-        let mut chance = |most: u64| if dice.per_mille(500) { dice.below(most) } else { 0 };
-        Self {
-            lose_request: chance(200),
-            lose_reply: chance(300),
-            late_arrival: chance(200),
-            repeat_news: chance(300),
-            drop_news: chance(200),
-            reject: chance(150),
-            engine_crash: chance(12),
-            risk_crash: chance(8),
-            drop_verdict: chance(150),
-            drop_record: chance(150),
-            redeliver: chance(200),
-            operator: chance(8),
-        }
-    }
-
-    fn none() -> Self {
-        let zero = 0;
-        Self {
-            lose_request: zero,
-            lose_reply: zero,
-            late_arrival: zero,
-            repeat_news: zero,
-            drop_news: zero,
-            reject: zero,
-            engine_crash: zero,
-            risk_crash: zero,
-            drop_verdict: zero,
-            drop_record: zero,
-            redeliver: zero,
-            operator: zero,
-        }
-    }
-}
 
 #[derive(Clone, Debug)]
 enum Message {
@@ -131,42 +84,6 @@ pub struct World {
     pub seen: BTreeMap<&'static str, u64>,
     pub trace: Vec<String>,
     pub tracing: bool,
-}
-
-pub fn limits() -> Limits {
-    let usd = |t: &str| Usd::parse(t).expect(t);
-    let price = |t: &str| Price::parse(t).expect(t);
-    Limits {
-        bankroll: usd("1000"),
-        kelly_fraction: Probability::parse("0.25").expect("kelly"),
-        order_size_max: usd("100"),
-        order_contracts_max: Quantity::whole(99),
-        order_contracts_min: Quantity::whole(1),
-        safe_price_min: price("0.05"),
-        safe_price_max: price("0.95"),
-        edge_min: Edge::from_micros(20_000),
-        edge_tolerance: Edge::from_micros(30_000),
-        probability_min: Probability::parse("0.02").expect("p"),
-        probability_max: Probability::parse("0.98").expect("p"),
-        book_age_max_ms: 5_000,
-        book_distance_max: price("0.1"),
-        mark_age_max_ms: 60_000,
-        game_exposure_max: usd("100"),
-        sport_exposure_max: usd("300"),
-        venue_exposure_max: usd("400"),
-        total_exposure_max: usd("400"),
-        allow_hedging: false,
-        duplicate_intent_ms: 0,
-        cool_down_win_ms: 0,
-        cool_down_loss_ms: 0,
-        daily_loss_max: usd("500"),
-        orders_per_minute_max: 600,
-        orders_per_hour_max: 6_000,
-        consecutive_errors_max: 1_000,
-        unknown_age_max_ms: 600_000,
-        unknown_amount_max: usd("1000"),
-        day_offset_minutes: 0,
-    }
 }
 
 fn key_of(seed: u64) -> Ed25519KeyPair {
@@ -272,51 +189,6 @@ impl World {
         only_market && idle && self.risk.is_some()
     }
 
-    fn make_signal(&mut self, at: i64) -> Signal {
-        let n = self.signals.len();
-        let game = self.dice.below(8);
-        let team = self.dice.below(2);
-        let closes = self.dice.per_mille(250);
-        let side = if self.dice.per_mille(600) { Outcome::Yes } else { Outcome::No };
-        let limit = Price::from_micros(self.dice.between(20, 70) * 10_000);
-        let created = Time::from_ms(START_MS + at);
-        let life = self.dice.between(300, 4_000);
-        let tif = [None, Some(TimeInForce::Ioc), Some(TimeInForce::Fok), Some(TimeInForce::Gtd)][self.dice.below(4) as usize];
-        let contracts = Size::Contracts(Quantity::whole(self.dice.between(1, 60)));
-        let win = Probability::from_micros((limit.micros() + 150_000).min(970_000));
-        Signal {
-            signal_id: SignalId::new(&format!("s{n}")).expect("id"),
-            venue: Venue::Kalshi,
-            intent: if !closes {
-                Intent::Open
-            } else if self.dice.per_mille(500) {
-                Intent::Close
-            } else {
-                Intent::Reduce
-            },
-            market_id: Some(MarketId::new(&format!("KXTEST-G{game}-T{team}")).expect("id")),
-            token_id: None,
-            side: Some(side),
-            limit_price: Some(if closes { Price::from_micros(50_000) } else { limit }),
-            ambiguous_price: false,
-            size: (closes || self.dice.per_mille(600)).then_some(contracts),
-            tif,
-            model_prob: Some(if side == Outcome::Yes { win } else { win.complement() }),
-            declared_edge: None,
-            quote: Quote { bid: Some(limit), ask: Some(Price::from_micros(limit.micros() + 10_000)) },
-            price_ts: Some(created),
-            liquidity: None,
-            game_id: Some(GameId::new(&format!("g{game}")).expect("id")),
-            sport: Some("TEST".into()),
-            kind: None,
-            team: None,
-            created_at: created,
-            expires_at: created.plus_ms(life),
-            pair: false,
-            notes: BTreeMap::new(),
-        }
-    }
-
     fn handle(&mut self, message: Message) {
         self.note(|| {
             let mut text = format!("{message:?}");
@@ -339,7 +211,7 @@ impl World {
         }
     }
 
-    fn to_engine(&mut self, after_ms: i64, input: Input) {
+    fn tell_engine(&mut self, after_ms: i64, input: Input) {
         self.push(after_ms, Message::ToEngine(self.engine_life, Box::new(input)));
     }
 
@@ -368,7 +240,7 @@ impl World {
         let due = self.clock_ms + wait_ms;
         if self.tick_at.is_none_or(|at| due < at) {
             self.tick_at = Some(due);
-            self.to_engine(wait_ms, Input::Tick);
+            self.tell_engine(wait_ms, Input::Tick);
         }
     }
 
@@ -410,11 +282,14 @@ impl World {
                 let wait = if late { self.dice.between(100, STALE_MS - 1) } else { self.dice.between(1, 30) };
                 if self.dice.per_mille(self.faults.lose_request) {
                     let why = "timeout".to_owned();
-                    self.to_engine(60, Input::Submitted { order_id: order.order_id, attempt, outcome: SubmitOutcome::Unknown { why } });
+                    self.tell_engine(60, Input::Submitted { order_id: order.order_id, attempt, outcome: SubmitOutcome::Unknown { why } });
                 } else {
                     if late {
                         let why = "timeout, still travelling".to_owned();
-                        self.to_engine(60, Input::Submitted { order_id: order.order_id, attempt, outcome: SubmitOutcome::Unknown { why } });
+                        self.tell_engine(
+                            60,
+                            Input::Submitted { order_id: order.order_id, attempt, outcome: SubmitOutcome::Unknown { why } },
+                        );
                     }
                     self.push(wait, Message::ArriveSubmit(self.engine_life, Box::new(order), attempt));
                 }
@@ -447,15 +322,6 @@ impl World {
         }
     }
 
-    fn check_send(&self, order: &Order, attempt: u32) {
-        let recorded = self.submits.get(&(order.order_id, attempt)).is_some_and(|at| *at < self.durable);
-        assert!(recorded, "order {} attempt {attempt} sent before its record was durable", order.order_id);
-        if order.action == Action::Buy {
-            assert!(self.killed_at.is_none(), "an open was sent while the kill was on");
-        }
-        assert!(self.now().wall < order.expires_at, "an expired order was sent");
-    }
-
     fn sync(&mut self, upto: usize) {
         if upto <= self.durable {
             return;
@@ -464,7 +330,7 @@ impl World {
         self.durable = upto;
         let (last, hash) = &self.log[upto - 1];
         let (seq, hash) = (last.seq, *hash);
-        self.to_engine(0, Input::Durable { seq, hash });
+        self.tell_engine(0, Input::Durable { seq, hash });
         for index in from..upto {
             if !self.dice.per_mille(self.faults.drop_record) {
                 let wait = self.dice.between(0, 15);
@@ -491,7 +357,7 @@ impl World {
                     let wait = self.dice.between(0, 10);
                     if !self.dice.per_mille(self.faults.drop_verdict) {
                         let signed = SignedVerdict::sign(&verdict, &self.key);
-                        self.to_engine(wait, Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
+                        self.tell_engine(wait, Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
                     }
                 }
                 risk::Effect::Fetch { from_seq } => {
@@ -503,7 +369,7 @@ impl World {
                     self.push(3, Message::ToRisk(self.risk_life, Box::new(done)));
                 }
                 risk::Effect::AskTrip { scope, reason, observed, limit } => {
-                    self.to_engine(1, Input::TripAsked { scope, reason, observed, limit })
+                    self.tell_engine(1, Input::TripAsked { scope, reason, observed, limit })
                 }
             }
         }
@@ -538,99 +404,6 @@ impl World {
         if !self.signals[n].acked || self.dice.per_mille(self.faults.redeliver) {
             self.push(wait, Message::Deliver(n));
         }
-    }
-
-    fn news(&mut self, life: u64, news: Vec<VenueNews>) {
-        for one in news {
-            if self.dice.per_mille(self.faults.drop_news) && matches!(one, VenueNews::Fill(_)) {
-                // REST will show it: every fill is repeated by some later reading.
-                let wait = self.dice.between(500, 2_500);
-                self.push(wait, Message::ToEngine(life, Box::new(Input::Venue(Box::new(one)))));
-                continue;
-            }
-            let wait = self.dice.between(0, 60);
-            self.push(wait, Message::ToEngine(life, Box::new(Input::Venue(Box::new(one.clone())))));
-            if self.dice.per_mille(self.faults.repeat_news) {
-                let again = self.dice.between(1, 800);
-                self.push(again, Message::ToEngine(life, Box::new(Input::Venue(Box::new(one)))));
-            }
-        }
-    }
-
-    fn arrive_submit(&mut self, life: u64, order: &Order, attempt: u32) {
-        let now = self.now().wall;
-        let (outcome, news) = self.venue.submit(order, now, &mut self.dice, self.faults.reject);
-        let life_now = self.engine_life;
-        self.news(life_now, news);
-        let wait = self.dice.between(1, 60);
-        let lost = self.dice.per_mille(self.faults.lose_reply);
-        let outcome = if lost { SubmitOutcome::Unknown { why: "reply lost".into() } } else { outcome };
-        let input = Input::Submitted { order_id: order.order_id, attempt, outcome };
-        self.push(wait, Message::ToEngine(life, Box::new(input)));
-    }
-
-    fn arrive_cancel(&mut self, life: u64, order_id: OrderId) {
-        let outcome = self.venue.cancel(order_id);
-        let wait = self.dice.between(1, 60);
-        let outcome =
-            if self.dice.per_mille(self.faults.lose_reply) { CancelOutcome::Unknown { why: "reply lost".into() } } else { outcome };
-        self.push(wait, Message::ToEngine(life, Box::new(Input::CancelAnswered { order_id, outcome })));
-    }
-
-    fn look_up(&mut self, life: u64, order: &Order) {
-        let begun_at = self.now().wall;
-        let lag = self.dice.between(0, 200);
-        let (found, fills) = self.venue.look_up(order, begun_at.plus_ms(-lag));
-        for fill in fills {
-            self.push(1, Message::ToEngine(life, Box::new(Input::Venue(Box::new(fill)))));
-        }
-        let lost = self.dice.per_mille(self.faults.lose_reply);
-        let found = if lost { LookUp::Incomplete { why: "second page lost".into() } } else { found };
-        self.push(2, Message::ToEngine(life, Box::new(Input::LookedUp { order_id: order.order_id, begun_at, found })));
-    }
-
-    /// Resting orders fill, expire; operators act.
-    fn market_moves(&mut self) {
-        let now = self.now().wall;
-        let resting: Vec<(OrderId, Time)> = self
-            .venue
-            .orders
-            .values()
-            .filter(|r| r.state == VenueState::Resting)
-            .map(|r| (r.order.order_id, r.order.venue_expires_at))
-            .collect();
-        let life = self.engine_life;
-        for (order_id, venue_expires_at) in resting {
-            let news = if now >= venue_expires_at {
-                self.venue.end(order_id, VenueState::Expired, now)
-            } else if self.dice.per_mille(60) {
-                let quantity = Quantity::whole(self.dice.between(1, 40));
-                self.venue.fill(order_id, quantity, now)
-            } else {
-                None
-            };
-            self.news(life, news.into_iter().collect());
-        }
-        if self.dice.per_mille(self.faults.operator) {
-            let command = match self.dice.below(3) {
-                0 => Command::Kill { reason: "test".into() },
-                1 => Command::ClearKill { reason: "test".into() },
-                _ => Command::CancelAll,
-            };
-            let kill = matches!(command, Command::Kill { .. });
-            let clear = matches!(command, Command::ClearKill { .. });
-            if self.engine.is_some() {
-                if kill {
-                    self.killed_at = Some(self.clock_ms);
-                }
-                self.engine_step(Input::Operator { ticket: 0, by: "operator".into(), command });
-                let on = self.engine.as_ref().is_some_and(|engine| engine.is_killed());
-                if clear && !on && self.engine.is_some() {
-                    self.killed_at = None;
-                }
-            }
-        }
-        self.push(37, Message::MarketMoves);
     }
 
     fn crash_sometimes(&mut self) {
@@ -706,76 +479,6 @@ impl World {
             self.publish(index, 1);
         }
         self.push(2, Message::ToRisk(self.risk_life, Box::new(risk::Input::Fetched { log_id, head_seq })));
-    }
-
-    /// Design §3, after each step.
-    fn check(&mut self) {
-        let Some(engine) = &self.engine else { return };
-        let book = engine.book();
-        let looked_at = (self.engine_life, book.seq, self.venue.orders.len());
-        if self.checked == looked_at {
-            return;
-        }
-        self.checked = looked_at;
-        for (order_id, placed) in &self.venue.orders {
-            let logged = self.submits.contains_key(&(*order_id, 1));
-            assert!(logged, "the venue has order {order_id} that the log doesn't know");
-            assert!(placed.filled <= placed.order.quantity);
-        }
-        let limits = limits();
-        for (game, worst) in book.exposure.games() {
-            assert!(worst <= limits.game_exposure_max, "game {game}: {worst} over {}", limits.game_exposure_max);
-        }
-        assert!(book.exposure.total <= limits.total_exposure_max, "total {}", book.exposure.total);
-        assert!(book.free_cash() >= Usd::ZERO, "free cash {}", book.free_cash());
-        let reserved: Usd = book.orders.iter().map(|record| record.reserved()).sum();
-        assert_eq!(book.cash.reserved, reserved, "the running sum of reservations");
-        for record in book.orders.iter().filter(|r| r.state == OrderState::NotPlaced) {
-            let placed = self.venue.orders.get(&record.order.order_id);
-            assert!(placed.is_none(), "order {} was called not placed, the venue has it", record.order.order_id);
-        }
-    }
-
-    /// Faults have stopped: everything is known, equal to the venue, and the same when replayed.
-    fn check_settled(&mut self) {
-        assert!(self.engine.is_some() && self.risk.is_some(), "both processes are up in the end");
-        let Some(engine) = &self.engine else { return };
-        let book = engine.book();
-        for published in &self.signals {
-            assert!(published.acked, "signal {} was never answered", published.signal.signal_id);
-        }
-        for record in book.orders.iter() {
-            assert!(record.is_done(), "order {} is still {:?}, filled {}", record.order.order_id, record.state, record.filled);
-            let at_venue = self.venue.orders.get(&record.order.order_id).map_or(Quantity::ZERO, |placed| placed.filled);
-            assert_eq!(record.filled, at_venue, "fills of order {}", record.order.order_id);
-        }
-        for (key, held) in &self.venue.held {
-            let ours = book
-                .positions
-                .get(key)
-                .map_or(Quantity::ZERO, |p| if p.instrument.outcome == Outcome::Yes { p.quantity } else { -p.quantity });
-            assert_eq!(ours, *held, "position of {key}");
-        }
-        assert_eq!(book.cash.cash, self.venue.cash, "cash");
-        assert_eq!(book.cash.reserved, Usd::ZERO, "reservations equal open orders afterwards");
-        let mut replayed = Projections::default();
-        for (recorded, _) in &self.log {
-            replayed.fold(recorded).expect("folds");
-        }
-        assert_eq!(replayed.state_hash(), book.state_hash(), "replay equals life");
-        let Some(risk) = &self.risk else { return };
-        assert_eq!(risk.granted().count(), 0, "grants left over");
-        assert!(risk.diverged().is_none(), "risk thinks that histories differ");
-        let ids: BTreeSet<_> = self
-            .log
-            .iter()
-            .filter_map(|(r, _)| match &r.event {
-                Event::OrderRequested { order_id, .. } => Some(*order_id),
-                _ => None,
-            })
-            .collect();
-        let count = self.log.iter().filter(|(r, _)| matches!(r.event, Event::OrderRequested { .. })).count();
-        assert_eq!(ids.len(), count, "an order was requested twice");
     }
 
     /// Everything that happened, as bytes: the same for the same seed.
