@@ -31,15 +31,17 @@ pub fn run(stage: &Stage, wants_fold: bool, wants_open: bool) -> anyhow::Result<
     stage.say("fold: their log is written");
     let mut figures = Vec::new();
     let (mut memory, mut logged) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    // In turns: what else the machine does then weighs on both.
+    for round in 1..=ROUNDS {
         memory.push(from_memory(stage, &encoded)?);
+        if wants_fold {
+            logged.push(from_log(stage, &folder)?);
+        }
+        stage.say(&format!("fold: round {round} of {ROUNDS}"));
     }
     let memory = quantile(&mut memory, 500);
     drop(encoded);
     if wants_fold {
-        for _ in 0..ROUNDS {
-            logged.push(from_log(stage, &folder)?);
-        }
         let rate = |nanos: i64| Measure::PerSecond(EVENTS as i64 * 1_000_000_000 / nanos.max(1));
         figures.push(Figure {
             bench: "fold",
