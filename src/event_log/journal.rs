@@ -16,6 +16,8 @@ use crate::domain::ids::Hash;
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// A new log starts small: most folders of a first run never fill more.
 const FIRST_SEGMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Larger commits cost as much in a file that grows, and zeros written beside them would take half of the disk.
+const SMALL_COMMIT_BYTES: usize = 64 * 1024;
 /// The helper writes zeros in steps, each synced, so that a commit never waits behind a whole segment of them.
 const ZEROS_BYTES: usize = 1024 * 1024;
 
@@ -35,7 +37,6 @@ pub struct Journal {
     segment_bytes: u64,
     file: File,
     tail: Tail,
-    allocated: u64,
     next: Option<Preparation>,
 }
 
@@ -52,7 +53,8 @@ impl Journal {
         zero_file(&segment::next_path(dir), FIRST_SEGMENT_BYTES_MAX.min(segment_bytes), &AtomicBool::new(false))?;
         let header = Header { number: 1, first_seq: 1, prev_hash: Hash::ZERO, context };
         let file = install(dir, &header)?;
-        Self::over(dir, context, segment_bytes, file, Tail { number: 1, used: HEADER_BYTES as u64 })
+        let tail = Tail { number: 1, used: HEADER_BYTES as u64 };
+        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, next: None })
     }
 
     /// Goes on in the segment that `tail` names. What lies behind `tail.used` must be zeros.
@@ -62,12 +64,7 @@ impl Journal {
             _ => {}
         }
         let file = File::options().read(true).write(true).open(segment::path(dir, tail.number))?;
-        Self::over(dir, context, segment_bytes, file, tail)
-    }
-
-    fn over(dir: &Path, context: ChainContext, segment_bytes: u64, file: File, tail: Tail) -> io::Result<Self> {
-        let allocated = file.metadata()?.len();
-        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, allocated, next: None })
+        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, next: None })
     }
 
     /// Makes sealed frames durable and says where they lie. `first_seq` and `prev_hash` head a new segment, should one be needed.
@@ -82,30 +79,29 @@ impl Journal {
         self.file.sync_data()?;
         let place = Place { number: self.tail.number, offset: self.tail.used, len: frames.len() };
         self.tail.used += needed;
-        if self.next.is_none() && self.tail.used > self.capacity() / 2 {
+        let is_small = frames.len() < SMALL_COMMIT_BYTES;
+        if is_small && self.next.is_none() && self.tail.used > self.capacity() / 2 {
             self.next = Some(Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?);
         }
         Ok(place)
     }
 
-    /// A segment shortened by a repair still takes as much as a whole one.
     fn capacity(&self) -> u64 {
-        self.allocated.max(FIRST_SEGMENT_BYTES_MAX.min(self.segment_bytes))
+        if self.tail.number == 1 { FIRST_SEGMENT_BYTES_MAX.min(self.segment_bytes) } else { self.segment_bytes }
     }
 
     /// The next segment is durable before the old one is closed: a closed one always has a successor.
     fn roll(&mut self, first_seq: u64, prev_hash: &Hash) -> io::Result<()> {
-        let preparation = match self.next.take() {
-            Some(preparation) => preparation,
-            None => Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?,
-        };
-        preparation.finish()?;
+        match self.next.take() {
+            // Whatever it has done by now will do: the rest of the segment grows as it is written.
+            Some(preparation) => preparation.finish()?,
+            None => zero_file(&segment::next_path(&self.dir), 0, &AtomicBool::new(false))?,
+        }
         let header = Header { number: self.tail.number + 1, first_seq, prev_hash: *prev_hash, context: self.context };
         let file = install(&self.dir, &header)?;
         self.file.write_all_at(&frame::closing_mark(first_seq), self.tail.used)?;
         self.file.set_len(self.tail.used + frame::FRAME_HEADER_BYTES as u64)?;
         self.file.sync_all()?;
-        self.allocated = file.metadata()?.len();
         self.file = file;
         self.tail = Tail { number: header.number, used: HEADER_BYTES as u64 };
         Ok(())
@@ -121,6 +117,7 @@ impl Preparation {
     }
 
     fn finish(mut self) -> io::Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("Invariant: a preparation is finished once");
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that prepares segments panicked")))
     }

@@ -3,12 +3,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::deliveries::Deliveries;
+use super::deliveries::{Deliveries, Held};
 use super::recent::Recent;
-use crate::bus::Bus;
+use crate::bus::subjects::PING;
+use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::ids::SignalId;
@@ -17,6 +20,10 @@ use crate::event_log::{DeadLetter, EventStore};
 
 /// A signal that can't be answered now comes again after this.
 const GIVE_BACK_MS: u64 = 1_000;
+
+/// Answers that share one proof of arrival.
+const BATCH_MAX: usize = 64;
+const PROOF_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub enum Outgoing {
     Answer { answer: Box<Answer>, deliveries: Vec<DeliveryId> },
@@ -61,33 +68,56 @@ pub struct Outbox {
 impl Outbox {
     /// Runs until the process ends.
     pub async fn run(self, mut outgoing: mpsc::UnboundedReceiver<Outgoing>) {
-        while let Some(one) = outgoing.recv().await {
-            match one {
-                Outgoing::Answer { answer, deliveries } => self.answer(*answer, deliveries).await,
-                Outgoing::DeadLetter { delivery, signal_id, error } => self.keep(delivery, signal_id, error).await,
-                Outgoing::GiveBack { delivery } => {
-                    if let Some(held) = self.deliveries.take(delivery) {
-                        let _ = held.delivery.nak(GIVE_BACK_MS).await;
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while outgoing.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let mut published = Vec::new();
+            for one in batch.drain(..) {
+                match one {
+                    Outgoing::Answer { answer, deliveries } => published.extend(self.answer(*answer, deliveries).await),
+                    Outgoing::DeadLetter { delivery, signal_id, error } => self.keep(delivery, signal_id, error).await,
+                    Outgoing::GiveBack { delivery } => {
+                        if let Some(held) = self.deliveries.take(delivery) {
+                            let _ = held.delivery.nak(GIVE_BACK_MS).await;
+                        }
                     }
                 }
             }
+            self.acknowledge(published).await;
         }
     }
 
-    async fn answer(&self, answer: Answer, deliveries: Vec<DeliveryId>) {
+    /// Publishes one answer. Returns the deliveries that it answers; without them the signal comes again and is
+    /// answered as a duplicate.
+    async fn answer(&self, answer: Answer, deliveries: Vec<DeliveryId>) -> Vec<Held> {
         self.counts.count(answer.answer);
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(&answer);
         let payload = serde_json::to_vec(&answer).expect("Invariant: an answer always encodes");
         let id = answer.answer_id.to_string();
-        if let Err(error) = self.bus.publish(&self.subject, payload.into(), Some(&id)).await {
-            // Not acknowledged: the signal comes again and is answered as a duplicate.
-            tracing::warn!("the answer to {:?} could not be published: {error}", answer.signal_id);
-            for delivery in deliveries {
-                self.deliveries.take(delivery);
+        let sent = self.bus.publish(&self.subject, payload.into(), Some(&id)).await;
+        let held = deliveries.into_iter().filter_map(|delivery| self.deliveries.take(delivery)).collect();
+        match sent {
+            Ok(()) => held,
+            Err(error) => {
+                tracing::warn!("the answer to {:?} could not be published: {error}", answer.signal_id);
+                Vec::new()
             }
+        }
+    }
+
+    /// A published answer lies in the client's buffer until the server has read it: only then may the bus forget the signal.
+    async fn acknowledge(&self, answered: Vec<Held>) {
+        if answered.is_empty() {
             return;
         }
-        for held in deliveries.into_iter().filter_map(|delivery| self.deliveries.take(delivery)) {
+        // Nobody listens there: "no responders" comes back after everything we sent before was read.
+        match self.bus.request(PING, Bytes::new(), PROOF_TIMEOUT).await {
+            Ok(_) | Err(BusError::NoResponders { .. }) => {}
+            Err(error) => {
+                tracing::warn!("{} answers may not have arrived, their signals will come again: {error}", answered.len());
+                return;
+            }
+        }
+        for held in answered {
             if let Err(error) = held.delivery.ack().await {
                 tracing::warn!("an acknowledgement failed, the signal will come again: {error}");
             }

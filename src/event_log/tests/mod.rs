@@ -1,3 +1,5 @@
+//! Facts about the log: appending, opening, damage, records, the memory store.
+
 mod appending;
 mod bench;
 mod damage;

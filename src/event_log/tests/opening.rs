@@ -36,6 +36,23 @@ fn expect_good(folder: &Folder) {
     assert!(report.is_good(), "{report}");
 }
 
+/// A commit larger than a segment, and segments that were never filled with zeros.
+#[test]
+fn large_commits_roll_too() {
+    let folder = Folder::new();
+    let (log, _, _) = open(&folder, 100 * 1024);
+    let events = |from: u64| (from..from + 60).map(|n| story(n * 7, 5_000).swap_remove(0)).collect::<Vec<Event>>();
+    for n in 0..10 {
+        append_all(&log, &[recorded(1 + n * 60, events(n * 60))]);
+    }
+    drop(log);
+    let (log, report, seen) = open(&folder, 100 * 1024);
+    assert_eq!((report.repairs, seen.len(), report.segments), (Vec::new(), 600, 10));
+    append_one_by_one(&log, &[recorded(601, events(600)), recorded(661, story(9_999, 60))]);
+    drop(log);
+    expect_good(&folder);
+}
+
 #[test]
 fn a_folder_has_one_owner() {
     let folder = filled(10, 1 << 20);

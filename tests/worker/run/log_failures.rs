@@ -38,7 +38,8 @@ async fn a_failed_sync_halts_the_engine_and_nothing_is_sent_after_it() {
     assert_eq!(engine.exit_code(), 3, "halted");
     let lines = engine.lines();
     assert!(lines.contains("trading has halted"), "{lines}");
-    let placed: BTreeSet<&str> = lines.lines().filter_map(|line| line.split_once("placing order ")?.1.split(',').next()).collect();
+    let placed: BTreeSet<&str> =
+        lines.lines().filter_map(|line| line.split_once("placing ")?.1.split_once("(order ")?.1.split(',').next()).collect();
     assert!(!placed.is_empty(), "some were placed before");
 
     // What was sent or answered was durable before: the log holds it. (The lines follow the log, so their order among
