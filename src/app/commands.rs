@@ -29,8 +29,13 @@ pub async fn run(args: Args) -> Exit {
             return Exit::Usage;
         }
     };
-    // A benchmark's engine would log between its figures.
-    logging(&config, if matches!(args.command, Command::Bench(_)) { "warn" } else { config.log_lines.level });
+    // Their engines would log between figures and answers; only what is broken is worth that.
+    let level = match args.command {
+        Command::Bench(_) => "warn",
+        Command::Demo(_) => "error",
+        _ => config.log_lines.level,
+    };
+    logging(&config, level);
     let done = match &args.command {
         Command::Run(run) => engine(config, run).await,
         Command::Demo(args) => demo::run(config, args).await,
