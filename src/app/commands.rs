@@ -12,7 +12,7 @@ use super::{Books, Role, Running, demo, keys, start};
 use crate::audit::verify::{StoreCheck, verify};
 use crate::audit::views::EngineFacts;
 use crate::cli::args::{ConfigCommand, KillCommand, RunArgs, SignalCommand};
-use crate::cli::{Args, Client, Command, Exit, Found, LogDesk, Output, Source, Style, carry_out};
+use crate::cli::{Args, Client, Command, Exit, Found, LogDesk, Output, Source, Style, carry_out, lint_file};
 use crate::clock::Clock;
 use crate::config::{Config, load};
 use crate::domain::market::Venue;
@@ -128,12 +128,18 @@ async fn reading(config: &Config, command: &Command) -> Exit {
     let clock = Clock::system();
     let mut stdout = std::io::stdout();
     let mut output = Output { out: &mut stdout, style: Style::of_stdout() };
-    let done = match source(config, command, &clock).await {
-        Ok(source) => {
-            carry_out(command, &source, &by(), clock.now().wall, &mut output).await.map_err(|error| (error.exit(), error.to_string()))
-        }
+    let told = |error: crate::cli::CliError| (error.exit(), error.to_string());
+    // What the parser makes of a signal needs neither engine nor log.
+    if let Command::Signal(SignalCommand::Lint { file, json }) = command {
+        return ended(lint_file(file, json.json, clock.now().wall, &mut output).map_err(told));
+    }
+    ended(match source(config, command, &clock).await {
+        Ok(source) => carry_out(command, &source, &by(), clock.now().wall, &mut output).await.map_err(told),
         Err(error) => Err((Exit::Failed, format!("{error:#}"))),
-    };
+    })
+}
+
+fn ended(done: Result<Exit, (Exit, String)>) -> Exit {
     done.unwrap_or_else(|(exit, text)| {
         if !text.is_empty() {
             eprintln!("arbees: {text}");
@@ -148,10 +154,6 @@ fn by() -> String {
 }
 
 async fn source(config: &Config, command: &Command, clock: &Clock) -> anyhow::Result<Source> {
-    // What the parser makes of a signal needs neither engine nor log.
-    if matches!(command, Command::Signal(SignalCommand::Lint { .. })) {
-        return Ok(Source::Log(Box::new(Nothing)));
-    }
     let named = keys::read_address(&config.mode_dir().join("http_addr"));
     let (address, log_id) = named.map_or((config.http_addr, None), |(address, log_id)| (address, Some(log_id)));
     let token = config.mode_dir().join("http_token");
@@ -245,40 +247,6 @@ impl Queries for Verifying {
 
     async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError> {
         self.desk.signal(venue, bytes).await
-    }
-
-    fn metrics(&self) -> String {
-        String::new()
-    }
-}
-
-/// Behind commands that ask nobody.
-struct Nothing;
-
-fn nobody() -> ApiError {
-    ApiError::Unavailable("this command asks no engine".to_owned())
-}
-
-#[async_trait]
-impl Queries for Nothing {
-    fn identity(&self) -> Identity {
-        unreachable!("Invariant: nobody asks who nothing is")
-    }
-
-    async fn get(&self, _: Query) -> Result<Value, ApiError> {
-        Err(nobody())
-    }
-
-    async fn command(&self, _: http::Command) -> Result<String, ApiError> {
-        Err(nobody())
-    }
-
-    async fn readiness(&self) -> Result<(), Vec<String>> {
-        Err(Vec::new())
-    }
-
-    async fn signal(&self, _: Venue, _: Vec<u8>) -> Result<Value, ApiError> {
-        Err(nobody())
     }
 
     fn metrics(&self) -> String {

@@ -1,6 +1,6 @@
 //! Start, day, end: what a session finds and what it leaves.
 
-use super::{Command, Effect, Engine, Timer};
+use super::{Effect, Engine, Timer};
 use crate::domain::event::{Event, NotPlaced};
 use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
 use crate::domain::limits::Limits;
@@ -132,10 +132,5 @@ impl Engine {
         }
         self.asked_signals.clear();
         self.append(now, vec![Event::SessionEnded { clean: true }], out);
-    }
-
-    /// A kill that was set by a file or a message needs no ticket.
-    pub fn kill_command(reason: &str) -> Command {
-        Command::Kill { reason: reason.to_owned() }
     }
 }
