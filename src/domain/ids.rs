@@ -92,6 +92,10 @@ text_id! {
     VenueOrderId, "venue order id", "1 to 128 visible ASCII characters", graphic
 }
 text_id! {
+    /// Our name for an order as the venue repeats it; of foreign orders, whatever their sender chose.
+    ClientOrderId, "client order id", "1 to 128 visible ASCII characters", graphic
+}
+text_id! {
     /// The venue's name for one trade.
     TradeId, "trade id", "1 to 128 visible ASCII characters", graphic
 }
@@ -249,8 +253,9 @@ impl OrderId {
     }
 
     /// What the venue sees as our id: UUIDv5 of the order id.
-    pub fn client_order_id(&self) -> uuid::Uuid {
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &self.0)
+    pub fn client_order_id(&self) -> ClientOrderId {
+        let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &self.0);
+        ClientOrderId(uuid.as_hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_ref().into())
     }
 }
 

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{OrderId, TradeId, VenueOrderId};
-use super::market::{Instrument, Quote};
+use super::ids::{ClientOrderId, OrderId, TradeId, VenueOrderId};
+use super::market::{BookKey, Instrument, Quote, Settlement, Venue};
+use super::matching::Side;
 use super::money::{Price, Quantity, Usd};
 use super::order::Action;
 use super::time::Time;
@@ -19,6 +20,15 @@ pub enum SubmitOutcome {
     Rejected {
         code: String,
         message: String,
+    },
+    /// The venue turned this attempt away before looking at it (a rate limit): the same id may be sent again after this.
+    NotProcessed {
+        why: String,
+        retry_after_ms: i64,
+    },
+    /// The venue has seen this id before, which says nothing of what became of it.
+    Seen {
+        why: String,
     },
     /// Timeout, reset, 5xx, unreadable: it may be there.
     Unknown {
@@ -113,6 +123,102 @@ pub struct FillReport {
     pub source: FillSource,
 }
 
+/// An order as a venue lists it, in the terms of its book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueOrder {
+    pub venue_order_id: VenueOrderId,
+    pub client_order_id: Option<ClientOrderId>,
+    pub key: BookKey,
+    pub side: Side,
+    pub price: Price,
+    /// As placed; decreases and amendments of others change it.
+    pub quantity: Quantity,
+    pub filled: Quantity,
+    pub remaining: Quantity,
+    pub state: VenueState,
+    /// Why it ended, in the venue's words.
+    pub cause: Option<String>,
+    pub created_at: Option<Time>,
+    pub expires_at: Option<Time>,
+}
+
+/// A fill as a venue lists it, in the terms of its book. Whose it is, the engine knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueFill {
+    pub trade_id: TradeId,
+    pub venue_order_id: VenueOrderId,
+    pub client_order_id: Option<ClientOrderId>,
+    pub key: BookKey,
+    pub side: Side,
+    pub price: Price,
+    pub quantity: Quantity,
+    /// `None`: the venue named none.
+    pub fee: Option<Usd>,
+    pub liquidity: Liquidity,
+    pub at: Time,
+}
+
+/// A holding as a venue lists it: positive is YES (or the token), negative is NO.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenuePosition {
+    pub key: BookKey,
+    pub signed: Quantity,
+    /// What the holding cost, fees aside.
+    pub cost: Usd,
+}
+
+/// How a market ended for this account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueSettlement {
+    pub key: BookKey,
+    pub settlement: Settlement,
+    /// What was paid out.
+    pub revenue: Usd,
+    pub fee: Usd,
+    pub at: Time,
+}
+
+/// Money that came or went outside any trade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CashMovement {
+    /// The venue's name for it.
+    pub id: String,
+    /// Positive: a deposit.
+    pub amount: Usd,
+    pub at: Time,
+}
+
+/// One complete reading of an account: no page missing, every list begun after `begun_at`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountReading {
+    pub venue: Venue,
+    pub begun_at: Time,
+    /// The venue's own time up to which these lists are complete.
+    pub read_through: Time,
+    pub cash: Usd,
+    pub positions: Vec<VenuePosition>,
+    pub open_orders: Vec<VenueOrder>,
+    /// Since the time asked for.
+    pub fills: Vec<VenueFill>,
+    pub settlements: Vec<VenueSettlement>,
+    pub movements: Vec<CashMovement>,
+}
+
+/// Whether a venue takes orders, as far as we can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VenueMode {
+    /// No credentials: nothing is sent there.
+    Off,
+    /// Not read completely since the start or the last break of the stream.
+    Reconciling,
+    Open,
+    /// Cancels only: a pause, maintenance.
+    CancelOnly,
+    /// Refuses us: a revoked key, a clock beyond its limits, a block.
+    Halted,
+}
+
 /// News of one order or market from a venue, outside any request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VenueNews {
@@ -140,9 +246,26 @@ pub enum VenueNews {
     },
     /// Best prices of a book, in the book's terms.
     Quote {
-        key: super::market::BookKey,
+        key: BookKey,
         quote: Quote,
         at: Time,
     },
     Market(super::market::Market),
+    /// A fill of whatever order, ours or not.
+    Traded(Box<VenueFill>),
+    /// An order as the venue shows it now, ours or not.
+    Listed(Box<VenueOrder>),
+    Settled(Box<VenueSettlement>),
+    /// A complete reading of the account.
+    Account(Box<AccountReading>),
+    Mode {
+        venue: Venue,
+        mode: VenueMode,
+        why: String,
+    },
+    /// A venue-side fuse of ours has blown.
+    FuseBlown {
+        venue: Venue,
+        why: String,
+    },
 }

@@ -30,6 +30,12 @@ impl Engine {
             VenueNews::Ended { order_id, state, filled, cause } => self.venue_ended(now, order_id, state, filled, cause, out),
             VenueNews::Quote { key, quote, at } => self.quote(now, key, quote, at, out),
             VenueNews::Market(market) => self.market(now, market, out),
+            VenueNews::Traded(_)
+            | VenueNews::Listed(_)
+            | VenueNews::Settled(_)
+            | VenueNews::Account(_)
+            | VenueNews::Mode { .. }
+            | VenueNews::FuseBlown { .. } => {}
         }
     }
 

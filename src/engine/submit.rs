@@ -69,6 +69,7 @@ impl Engine {
                 let why = format!("attempt {attempt} was refused ({code}: {message}), but an earlier one is unknown");
                 self.unknown(now, order_id, attempt, &why, out);
             }
+            SubmitOutcome::NotProcessed { why, .. } | SubmitOutcome::Seen { why } => self.unknown(now, order_id, attempt, &why, out),
             SubmitOutcome::Unknown { why } => self.unknown(now, order_id, attempt, &why, out),
         }
     }
