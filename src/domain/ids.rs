@@ -255,7 +255,9 @@ impl OrderId {
     /// What the venue sees as our id: UUIDv5 of the order id.
     pub fn client_order_id(&self) -> ClientOrderId {
         let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &self.0);
-        ClientOrderId(uuid.as_hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_ref().into())
+        let mut buffer = uuid::Uuid::encode_buffer();
+        let text: &str = uuid.as_hyphenated().encode_lower(&mut buffer);
+        ClientOrderId(text.into())
     }
 }
 
