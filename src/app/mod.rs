@@ -39,6 +39,7 @@ use crate::venues::paper::demo_market::DemoMarket;
 use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
 use crate::workers::control;
 use crate::workers::deliveries::Deliveries;
+use crate::workers::desks::Desks;
 use crate::workers::engine_loop::{self, EngineHandle, Hands};
 use crate::workers::intake;
 use crate::workers::market_feed::{self, TapeProgress};
@@ -162,7 +163,7 @@ fn paper_exchange(config: &Config, book: &Projections) -> PaperExchange {
         quantity: position.held(),
         cost: position.cost,
     });
-    let cash = if book.cash.opened { book.cash.cash } else { config.paper.cash };
+    let cash = if book.cash.is_opened(crate::domain::market::Venue::Paper) { book.cash.cash } else { config.paper.cash };
     PaperExchange::new(settings, PaperStart { session: book.epoch + 1, cash, holdings: held.collect() })
 }
 
@@ -199,13 +200,22 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let (durable, durable_rx) = watch::channel(report.head.seq);
     let (outgoing, outgoing_rx) = mpsc::unbounded_channel();
     let gate = RiskGate { bus: Arc::clone(&bus), subject: subjects.risk_request.clone() };
-    let hands = Hands { clock: clock.clone(), log: Arc::clone(&store), gate, desk: desk.clone(), outbox: outgoing, durable };
+    let hands = Hands {
+        clock: clock.clone(),
+        log: Arc::clone(&store),
+        gate,
+        desks: Desks::paper(Arc::new(desk.clone())),
+        outbox: outgoing,
+        durable,
+    };
     let main = tokio::spawn(engine_loop::run(Engine::new(settings, book), hands, inbox));
     engine.input(Input::Start(Box::new(Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: config.config_hash(),
         limits: config.limits.clone(),
-        opening_cash: config.paper.cash,
+        paper_cash: Some(config.paper.cash),
+        venues: Vec::new(),
+        epoch: None,
         head_hash: report.head.hash,
     })));
 

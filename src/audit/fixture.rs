@@ -88,6 +88,7 @@ fn limits() -> Limits {
         unknown_age_max_ms: 60_000,
         unknown_amount_max: usd("100"),
         day_offset_minutes: 0,
+        canary: None,
     }
 }
 
@@ -120,7 +121,9 @@ impl World {
             version: "0.0.0".to_owned(),
             config_hash: Hash::ZERO,
             limits: limits(),
-            opening_cash: usd("1000"),
+            paper_cash: Some(usd("1000")),
+            venues: Vec::new(),
+            epoch: None,
             head_hash: Hash::ZERO,
         };
         world.step(Input::Start(Box::new(start)));
@@ -204,7 +207,7 @@ impl World {
                 self.engine.step(self.now, Input::Verdict { order_id, signed })
             }
             Effect::Submit { order, attempt, .. } => self.submit(order.order(), attempt),
-            Effect::Cancel { order } => {
+            Effect::Cancel { order, .. } => {
                 let filled = self.book().orders.get(&order.order_id).map_or(Quantity::ZERO, |record| record.filled);
                 let outcome = CancelOutcome::Canceled { filled };
                 self.engine.step(self.now, Input::CancelAnswered { order_id: order.order_id, outcome })

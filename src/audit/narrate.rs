@@ -1,6 +1,6 @@
 //! One event in words: what happened, to what, with which numbers.
 
-use crate::domain::event::{CancelCause, Event, NotPlaced};
+use crate::domain::event::{CancelCause, Event, Holding, NotPlaced};
 use crate::domain::market::{Instrument, Quote, Settlement};
 use crate::domain::order::{Action, Order};
 use crate::domain::report::{FillReport, FillSource, Liquidity};
@@ -152,8 +152,16 @@ pub fn event(event: &Event) -> String {
         }
         Event::MarkTaken { key, quote: marks, .. } => format!("{key} {}", quote(marks)),
         Event::MarketSettled { venue, market, settlement: how } => format!("{venue}:{market} {}", settlement(*how)),
-        Event::OpeningBalance { cash } => format!("${cash}"),
-        Event::CashMoved { amount, why } => format!("${amount}: {why}"),
+        Event::VenueModeChanged { venue, mode, why } => format!("{venue} {}: {why}", mode.as_str()),
+        Event::BalanceSeen { venue, cash, read_through } => format!("{venue} ${cash}, complete through {read_through}"),
+        Event::ExternalOrderSeen { order, venue_order_id } => format!("{}, the venue calls it {venue_order_id}", self::order(order)),
+        Event::ReconciliationDiverged { venue, what, ours, theirs } => format!("{venue} {what}: {ours} here, {theirs} there"),
+        Event::OperatorAdjusted { by, reason, holding } => {
+            let Holding { instrument, quantity, cost, .. } = &**holding;
+            format!("{quantity} {} of {} for ${cost} by {by}: {reason}", instrument.outcome, instrument.book_key())
+        }
+        Event::OpeningBalance { venue, cash } => format!("{venue} ${cash}"),
+        Event::CashMoved { venue, amount, why, .. } => format!("{venue} ${amount}: {why}"),
         Event::BreakerTripped { scope, reason, observed, limit } => format!("{scope}: {reason}, {observed} against {limit}"),
         Event::BreakerReset { scope, by, reason } => format!("{scope} by {by}: {reason}"),
         Event::KillSet { by, reason } | Event::KillCleared { by, reason } => format!("by {by}: {reason}"),

@@ -48,7 +48,7 @@ impl Client {
         let base = Url::parse(&base).map_err(failed)?;
         // A proxy has no business between two processes of one machine, least of all with the token.
         let http =
-            reqwest::Client::builder().no_proxy().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build().map_err(failed)?;
+            crate::http::client().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build().map_err(failed)?;
         Ok(Self { base, token_path, http })
     }
 

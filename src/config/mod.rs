@@ -22,7 +22,7 @@ pub use read::{EnvFile, Variables};
 pub use value::Nats;
 
 use crate::domain::ids::{Hash, Instance, Mode, sha256};
-use crate::domain::limits::Limits;
+use crate::domain::limits::{Canary, Limits};
 use crate::domain::money::Usd;
 use read::Values;
 
@@ -199,7 +199,7 @@ fn config(values: &Values, mode: Mode) -> Config {
         mode,
         live_stage: mode::stage(values),
         instance: values.instance(),
-        limits: limits(values),
+        limits: limits(values, mode),
         nats: values.nats("NATS_URL"),
         data_dir: values.path("DATA_DIR"),
         http_addr: values.address("HTTP_ADDR"),
@@ -233,7 +233,7 @@ fn config(values: &Values, mode: Mode) -> Config {
     }
 }
 
-fn limits(values: &Values) -> Limits {
+fn limits(values: &Values, mode: Mode) -> Limits {
     let off_or_on = |name: &str| values.flag(name).expect("Invariant: this flag has a default");
     Limits {
         bankroll: values.usd("BANKROLL_USD"),
@@ -265,6 +265,7 @@ fn limits(values: &Values) -> Limits {
         unknown_age_max_ms: values.whole("MAX_UNKNOWN_AGE_MS"),
         unknown_amount_max: values.usd("MAX_UNKNOWN_AMOUNT"),
         day_offset_minutes: i32::try_from(values.whole("DAY_OFFSET_MINUTES")).expect("Invariant: the table bounds the offset"),
+        canary: (mode == Mode::Live && mode::stage(values) == LiveStage::Canary).then(Canary::default),
     }
 }
 

@@ -5,10 +5,10 @@ use serde_bytes::ByteBuf;
 
 use super::ids::{Hash, MarketId, OrderId, SignalId, TradeId, VenueOrderId};
 use super::limits::Limits;
-use super::market::{BookKey, Market, MarketSource, Quote, Settlement, Venue};
+use super::market::{BookKey, Instrument, Market, MarketSource, Quote, Settlement, Venue};
 use super::money::{Quantity, Usd};
-use super::order::Order;
-use super::report::FillReport;
+use super::order::{Groups, Order};
+use super::report::{FillReport, VenueMode};
 use super::time::Time;
 use super::verdict::{Approver, Failure, Reason};
 
@@ -84,6 +84,9 @@ pub enum Event {
         order_id: OrderId,
         attempt: u32,
         why: Box<str>,
+        /// The venue said that it has seen this id: nothing more can come of sending it again.
+        #[serde(default)]
+        seen: bool,
     },
     OrderNotPlaced {
         order_id: OrderId,
@@ -135,10 +138,47 @@ pub enum Event {
         market: MarketId,
         settlement: Settlement,
     },
+    VenueModeChanged {
+        venue: Venue,
+        mode: VenueMode,
+        why: Box<str>,
+    },
+    /// A complete reading of the account that agrees with this log, but for what was recorded beside it.
+    BalanceSeen {
+        venue: Venue,
+        cash: Usd,
+        /// The venue's time up to which its orders and fills are in this log.
+        read_through: Time,
+    },
+    /// An order of the account that this log never asked for: counted as ours, never cancelled by us.
+    ExternalOrderSeen {
+        order: Box<Order>,
+        venue_order_id: VenueOrderId,
+    },
+    /// The venue shows something else than this log; nobody has explained it yet.
+    ReconciliationDiverged {
+        venue: Venue,
+        what: Box<str>,
+        ours: Box<str>,
+        theirs: Box<str>,
+    },
+    /// An operator has taken over what the account holds; the cash is as it was after buying it.
+    OperatorAdjusted {
+        by: Box<str>,
+        reason: Box<str>,
+        holding: Box<Holding>,
+    },
     OpeningBalance {
+        #[serde(default = "paper")]
+        venue: Venue,
         cash: Usd,
     },
     CashMoved {
+        #[serde(default = "paper")]
+        venue: Venue,
+        /// The venue's name for it, so that it is booked once; empty where it has none.
+        #[serde(default)]
+        id: Box<str>,
         amount: Usd,
         why: Box<str>,
     },
@@ -161,6 +201,21 @@ pub enum Event {
         by: Box<str>,
         reason: Box<str>,
     },
+}
+
+fn paper() -> Venue {
+    Venue::Paper
+}
+
+/// Contracts that were bought before this log began, or beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holding {
+    /// What is held: never below zero of this outcome.
+    pub instrument: Instrument,
+    pub groups: Groups,
+    pub quantity: Quantity,
+    /// What it cost, fees aside.
+    pub cost: Usd,
 }
 
 /// Why an order that was about to be sent, or may have been, is not at the venue.
@@ -264,6 +319,11 @@ impl Event {
             Self::MarketSeen { .. } => "MarketSeen",
             Self::MarkTaken { .. } => "MarkTaken",
             Self::MarketSettled { .. } => "MarketSettled",
+            Self::VenueModeChanged { .. } => "VenueModeChanged",
+            Self::BalanceSeen { .. } => "BalanceSeen",
+            Self::ExternalOrderSeen { .. } => "ExternalOrderSeen",
+            Self::ReconciliationDiverged { .. } => "ReconciliationDiverged",
+            Self::OperatorAdjusted { .. } => "OperatorAdjusted",
             Self::OpeningBalance { .. } => "OpeningBalance",
             Self::CashMoved { .. } => "CashMoved",
             Self::BreakerTripped { .. } => "BreakerTripped",
@@ -291,6 +351,7 @@ impl Event {
             | Self::OrderCanceled { order_id, .. }
             | Self::OrderExpired { order_id, .. } => Some(*order_id),
             Self::Filled(fill) => Some(fill.order_id),
+            Self::ExternalOrderSeen { order, .. } => Some(order.order_id),
             _ => None,
         }
     }

@@ -252,6 +252,12 @@ impl OrderId {
         Self(hash.0[..16].try_into().expect("Invariant: a hash has 32 bytes"))
     }
 
+    /// Our name for an order that somebody else placed under this account.
+    pub fn external(venue: &str, order: &VenueOrderId) -> Self {
+        let hash = sha256(&[b"arbees external order", venue.as_bytes(), order.as_str().as_bytes()]);
+        Self(hash.0[..16].try_into().expect("Invariant: a hash has 32 bytes"))
+    }
+
     /// What the venue sees as our id: UUIDv5 of the order id.
     pub fn client_order_id(&self) -> ClientOrderId {
         let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &self.0);

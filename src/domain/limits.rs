@@ -41,4 +41,21 @@ pub struct Limits {
     pub unknown_amount_max: Usd,
     /// Minutes east of UTC at which the trading day turns.
     pub day_offset_minutes: i32,
+    /// The first live days; absent once the operator has said `full`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub canary: Option<Canary>,
+}
+
+/// What a live account may do until it is known that everything works (design §2.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    pub open_orders_max: u32,
+    pub order_notional_max: Usd,
+    pub day_notional_max: Usd,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { open_orders_max: 1, order_notional_max: Usd::whole(10), day_notional_max: Usd::whole(25) }
+    }
 }

@@ -203,6 +203,10 @@ impl Edge {
 }
 
 impl Usd {
+    pub fn whole(dollars: i64) -> Self {
+        Self(dollars * ONE)
+    }
+
     pub fn abs(self) -> Self {
         Self(self.0.abs())
     }

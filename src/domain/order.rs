@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fees;
 use super::ids::{GameId, OrderId, SignalId};
 use super::market::{FeeRate, Instrument};
+use super::matching::Side;
 use super::money::{Price, Quantity, Rounding, Usd};
 use super::time::Time;
 
@@ -114,6 +115,17 @@ impl Order {
     /// The taker fee at the limit, rounded up.
     pub fn fee_bound(&self, quantity: Quantity) -> Usd {
         if quantity.is_zero() { Usd::ZERO } else { fees::taker_bound(self.fee, self.limit, quantity) }
+    }
+
+    /// The side this order takes in the book: buying one outcome is selling the other.
+    pub fn book_side(&self) -> Side {
+        let own_book = self.instrument.outcome == self.instrument.book_outcome();
+        if (self.action == Action::Buy) == own_book { Side::Bid } else { Side::Ask }
+    }
+
+    /// The limit in the terms of the book.
+    pub fn book_limit(&self) -> Price {
+        self.instrument.in_book_terms(self.limit)
     }
 
     /// What the strategy may lose or lock up, fees aside.

@@ -21,6 +21,10 @@ pub enum SubmitOutcome {
         code: String,
         message: String,
     },
+    /// Held back on this side of the socket: certain that nothing was sent.
+    Withheld {
+        why: String,
+    },
     /// The venue turned this attempt away before looking at it (a rate limit): the same id may be sent again after this.
     NotProcessed {
         why: String,
@@ -217,6 +221,18 @@ pub enum VenueMode {
     CancelOnly,
     /// Refuses us: a revoked key, a clock beyond its limits, a block.
     Halted,
+}
+
+impl VenueMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Reconciling => "reconciling",
+            Self::Open => "open",
+            Self::CancelOnly => "cancel_only",
+            Self::Halted => "halted",
+        }
+    }
 }
 
 /// News of one order or market from a venue, outside any request.

@@ -57,6 +57,10 @@ reasons! {
     MarketClosed = "market_closed",
     /// The price is not on the market's grid or not inside it.
     OffGrid = "off_grid",
+    /// The venue is off, halted, paused, or its account is not reconciled.
+    VenueNotReady = "venue_not_ready",
+    /// Over what `LIVE_STAGE=canary` allows: one open order, $10 each, $25 a day.
+    Canary = "canary",
     /// Nothing is held that could be closed.
     NothingToClose = "nothing_to_close",
     /// A kill is on: no opens until an operator clears it.
@@ -113,6 +117,12 @@ reasons! {
     Cash = "cash",
     /// A fill of an order that should have none, beyond its size or worse than its limit.
     UnexpectedFill = "unexpected_fill",
+    /// An order or a fill of the account that no signal asked for.
+    ExternalOrder = "external_order",
+    /// The venue's position or cash is not what the log says.
+    PositionDiverged = "position_diverged",
+    /// The order group that guards the venue account has been triggered.
+    FuseBlown = "fuse_blown",
     /// No valid verdict in time.
     RiskSilent = "risk_silent",
     /// The risk consumer has seen another history of this log.

@@ -37,7 +37,7 @@ impl Engine {
     /// Records the wish, then acts on it. An order without identity is cancelled when it has one.
     pub(super) fn request_cancel(&mut self, now: Now, order_id: OrderId, why: CancelCause, out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(&order_id) else { return };
-        if record.state.is_terminal() || record.cancel_requested_at.is_some() {
+        if record.state.is_terminal() || record.cancel_requested_at.is_some() || record.external {
             return;
         }
         let seq = self.append(now, vec![Event::CancelRequested { order_id, why }], out);
@@ -46,11 +46,11 @@ impl Engine {
 
     pub(super) fn send_cancel(&mut self, order_id: &OrderId, out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(order_id).filter(|record| record.state == OrderState::Working) else { return };
-        let order = record.order.clone();
+        let (order, venue_order_id) = (Box::new(record.order.clone()), record.venue_order_id.clone());
         let work = self.work(order_id);
         if !work.canceling {
             work.canceling = true;
-            out.push(Effect::Cancel { order: Box::new(order) });
+            out.push(Effect::Cancel { order, venue_order_id });
         }
     }
 

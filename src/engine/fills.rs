@@ -30,16 +30,18 @@ impl Engine {
             VenueNews::Ended { order_id, state, filled, cause } => self.venue_ended(now, order_id, state, filled, cause, out),
             VenueNews::Quote { key, quote, at } => self.quote(now, key, quote, at, out),
             VenueNews::Market(market) => self.market(now, market, out),
-            VenueNews::Traded(_)
-            | VenueNews::Listed(_)
-            | VenueNews::Settled(_)
-            | VenueNews::Account(_)
-            | VenueNews::Mode { .. }
-            | VenueNews::FuseBlown { .. } => {}
+            VenueNews::Traded(fill) => self.traded(now, *fill, out),
+            VenueNews::Listed(order) => self.listed(now, *order, out),
+            VenueNews::Settled(settlement) => self.venue_settled(now, *settlement, out),
+            VenueNews::Account(reading) => self.account(now, *reading, out),
+            VenueNews::Mode { venue, mode, why } => self.venue_mode(now, venue, mode, &why, out),
+            VenueNews::FuseBlown { venue, why } => {
+                self.trip(now, Scope::Venue(venue), Reason::FuseBlown, why, "within the order group's limit".to_owned(), out);
+            }
         }
     }
 
-    fn fill(&mut self, now: Now, fill: FillReport, out: &mut Vec<Effect>) {
+    pub(super) fn fill(&mut self, now: Now, fill: FillReport, out: &mut Vec<Effect>) {
         if self.book.has_fill(&fill) {
             return;
         }
@@ -48,7 +50,7 @@ impl Engine {
             let observed = format!("{} at {} of order {order_id}, which this log doesn't know", fill.quantity, fill.price);
             return self.trip(now, Scope::Market(key), Reason::UnexpectedFill, observed, "fills of our orders only".to_owned(), out);
         };
-        let surprise = surprise(record.state, record.filled, &record.order, &fill);
+        let surprise = if record.external { None } else { surprise(record.state, record.filled, &record.order, &fill) };
         let mut events: Vec<Event> = self.fresh_mark(&key).into_iter().collect();
         events.push(Event::Filled(fill));
         self.append(now, events, out);
@@ -98,10 +100,11 @@ impl Engine {
     /// Nothing is in the air any more, unless fills of it are still to come.
     pub(super) fn ended(&mut self, now: Now, order_id: &OrderId, out: &mut Vec<Effect>) {
         self.tidy(order_id);
+        self.claim(now, order_id, out);
         self.note_close_ended(now, order_id, out);
     }
 
-    fn market(&mut self, now: Now, market: Market, out: &mut Vec<Effect>) {
+    pub(super) fn market(&mut self, now: Now, market: Market, out: &mut Vec<Effect>) {
         if self.book.markets.get(&market.key) != Some(&market) {
             self.append(now, vec![Event::MarketSeen { market: Box::new(market) }], out);
         }

@@ -44,6 +44,7 @@ impl Engine {
             out.push(Effect::GiveBack { delivery: input.delivery });
             return;
         }
+        let Some(input) = self.await_market(now, input, out) else { return };
         match input.parsed {
             Ok(Parsed::Hold { ref signal_id }) => {
                 let answer = self.answer(now, signal_id.clone(), AnswerKind::Ignored, Vec::new());
@@ -73,7 +74,7 @@ impl Engine {
     }
 
     /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it.
-    fn keep_group(&self, order: &mut Order) {
+    pub(super) fn keep_group(&self, order: &mut Order) {
         let key = order.instrument.book_key();
         let asked = || {
             self.asked
@@ -331,6 +332,18 @@ fn groups(signal: &Signal, instrument: &Instrument) -> Groups {
     };
     let game = signal.game_id.clone().unwrap_or_else(|| event_of(instrument));
     Groups { game, sport: signal.sport.clone().unwrap_or_else(|| "other".into()), stance }
+}
+
+/// The groups of something that no signal has described.
+pub(super) fn plain_groups(instrument: &Instrument) -> Groups {
+    let ticker = (instrument.venue != Venue::Polymarket).then(|| instrument.market.as_str());
+    let subject = teams::contest_subject(None, None, ticker);
+    let stance = Stance {
+        contest: subject.is_some(),
+        subject: subject.unwrap_or_else(|| instrument.market.to_string()).into(),
+        wins: instrument.outcome == Outcome::Yes,
+    };
+    Groups { game: event_of(instrument), sport: "other".into(), stance }
 }
 
 /// The event of a Kalshi ticker is the ticker without its last segment.

@@ -3,12 +3,13 @@
 use super::cancel::backoff_ms;
 use super::{Deferred, Effect, Engine, Timer};
 use crate::domain::event::{Event, NotPlaced, Scope};
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{OrderId, VenueOrderId};
+use crate::domain::money::Quantity;
 use crate::domain::order::{Action, OrderState};
 use crate::domain::report::{LookUp, VenueState};
 use crate::domain::time::{Now, Time};
 use crate::domain::verdict::Reason;
-use crate::projections::OrderRecord;
+use crate::projections::{OrderRecord, venue_ready};
 
 const LOOK_UP_MS: i64 = 100;
 const LOOK_UP_MAX_MS: i64 = 5_000;
@@ -17,9 +18,9 @@ const PROOF_MARGIN_MS: i64 = 2_000;
 /// An id older than this is only looked up, never sent again.
 const RESEND_WITHIN_MS: i64 = 600_000;
 /// A resend has this long from its look-up to the socket.
-const RESEND_LIVES_MS: i64 = 1_000;
+pub(super) const RESEND_LIVES_MS: i64 = 1_000;
 /// Attempts in all: more would only hammer a venue in trouble.
-const ATTEMPTS_MAX: u32 = 5;
+pub(super) const ATTEMPTS_MAX: u32 = 5;
 
 impl Engine {
     pub(super) fn look_up(&mut self, order_id: OrderId, out: &mut Vec<Effect>) {
@@ -28,15 +29,16 @@ impl Engine {
         if record.is_done() || record.state == OrderState::Submitting {
             return;
         }
-        let order = record.order.clone();
+        let order = Box::new(record.order.clone());
+        let (venue_order_id, first_sent_at) = (record.venue_order_id.clone(), record.first_sent_at);
         let work = self.work(&order_id);
         if !work.looking && !work.sending {
             work.looking = true;
-            out.push(Effect::LookUp { order: Box::new(order) });
+            out.push(Effect::LookUp { order, venue_order_id, first_sent_at });
         }
     }
 
-    fn look_again(&mut self, now: Now, order_id: OrderId) {
+    pub(super) fn look_again(&mut self, now: Now, order_id: OrderId) {
         let work = self.work(&order_id);
         let wait_ms = backoff_ms(LOOK_UP_MS, LOOK_UP_MAX_MS, work.look_ups);
         work.look_ups += 1;
@@ -55,39 +57,58 @@ impl Engine {
         match found {
             LookUp::Incomplete { .. } => self.look_again(now, order_id),
             LookUp::Found { matches: false, venue_order_id, .. } => {
-                let key = record.order.instrument.book_key();
-                let observed = format!("order {venue_order_id} carries our id of {order_id} but not its terms");
                 self.look_again(now, order_id);
-                self.trip(
-                    now,
-                    Scope::Market(key),
-                    Reason::UnknownOrders,
-                    observed,
-                    "ticker, side, price and count as sent".to_owned(),
-                    out,
-                );
+                self.mismatched(now, order_id, &venue_order_id, out);
             }
             LookUp::Found { venue_order_id, state, filled, matches: true } => {
-                if record.venue_order_id.is_none() {
-                    self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at: None }], out);
-                }
-                match state {
-                    VenueState::Resting => {
-                        self.after_ack(now, order_id, out);
-                        self.retry_wanted_cancel(order_id, out);
-                    }
-                    VenueState::Executed => self.look_again(now, order_id),
-                    VenueState::Canceled | VenueState::Expired => {
-                        self.venue_ended(now, order_id, state, filled, "found ended at the venue".to_owned(), out);
-                        if self.book.orders.get(&order_id).is_some_and(|record| !record.is_done()) {
-                            self.look_again(now, order_id);
-                        }
-                    }
-                }
+                self.found(now, order_id, venue_order_id, state, (filled, "found ended at the venue".to_owned()), out);
             }
             LookUp::Absent { read_through, nothing_in_flight } => {
                 self.absent(now, order_id, begun_at, read_through, nothing_in_flight, out)
             }
+        }
+    }
+
+    /// The venue has an order under our id that isn't what was sent: nobody trades there until a person has looked.
+    pub(super) fn mismatched(&mut self, now: Now, order_id: OrderId, venue_order_id: &VenueOrderId, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        let key = record.order.instrument.book_key();
+        let observed = format!("order {venue_order_id} carries our id of {order_id} but not its terms");
+        let limit = "ticker, side, price and count as sent".to_owned();
+        self.trip(now, Scope::Market(key), Reason::UnknownOrders, observed, limit, out);
+    }
+
+    /// The venue shows our order, with our terms. `filled` is its count.
+    pub(super) fn found(
+        &mut self,
+        now: Now,
+        order_id: OrderId,
+        venue_order_id: VenueOrderId,
+        state: VenueState,
+        (filled, cause): (Quantity, String),
+        out: &mut Vec<Effect>,
+    ) {
+        if self.book.orders.get(&order_id).is_some_and(|record| record.venue_order_id.is_none()) {
+            self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at: None }], out);
+            self.claim(now, &order_id, out);
+        }
+        match state {
+            VenueState::Resting => {
+                self.after_ack(now, order_id, out);
+                self.retry_wanted_cancel(order_id, out);
+            }
+            VenueState::Executed => self.fills_to_come(now, order_id),
+            VenueState::Canceled | VenueState::Expired => {
+                self.venue_ended(now, order_id, state, filled, cause, out);
+                self.fills_to_come(now, order_id);
+            }
+        }
+    }
+
+    /// Asks again while fills are missing.
+    fn fills_to_come(&mut self, now: Now, order_id: OrderId) {
+        if self.book.orders.get(&order_id).is_some_and(|record| !record.is_done()) {
+            self.look_again(now, order_id);
         }
     }
 
@@ -105,7 +126,8 @@ impl Engine {
             return self.look_again(now, order_id);
         }
         if nothing_in_flight || read_through > self.proof_time(record) {
-            self.append(now, vec![Event::OrderNotPlaced { order_id, cause: NotPlaced::Absent { read_through } }], out);
+            let cause = if record.id_seen { NotPlaced::IdBurnt { read_through } } else { NotPlaced::Absent { read_through } };
+            self.append(now, vec![Event::OrderNotPlaced { order_id, cause }], out);
             return self.ended(now, &order_id, out);
         }
         if self.may_resend(now, record, begun_at) {
@@ -135,6 +157,9 @@ impl Engine {
         let looked_after = record.last_sent_at.is_some_and(|sent| begun_at > sent);
         let young = record.first_sent_at.is_some_and(|first| now.wall.ms_since(first) < RESEND_WITHIN_MS);
         order.tif.rests()
+            && !record.id_seen
+            && !record.external
+            && venue_ready(&self.book, order.instrument.venue).passed
             && record.attempts < ATTEMPTS_MAX
             && record.cancel_requested_at.is_none()
             && looked_after

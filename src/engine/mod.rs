@@ -12,12 +12,18 @@ mod close;
 mod fills;
 /// From a signal to a request.
 mod intake;
+/// Orders and fills as venues list them: whose they are.
+mod listed;
 /// Unknown outcomes, closed by evidence only.
 mod lookup;
+/// Markets that a signal waits for.
+mod markets;
 /// Marks of held markets.
 mod marks;
 /// Kill, breakers, settlements: what operators and risk ask for.
 mod operator;
+/// Accounts as venues read them, beside the fold.
+mod reconcile;
 /// Start, day, end.
 mod session;
 /// How many contracts.
@@ -35,11 +41,11 @@ pub use session::{Settings, Start};
 
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::event::{Event, Recorded, Scope};
-use crate::domain::ids::{Hash, MarketId, OrderId, SignalId};
-use crate::domain::market::{BookKey, Quote, Settlement, Venue};
+use crate::domain::ids::{Hash, MarketId, OrderId, SignalId, VenueOrderId};
+use crate::domain::market::{BookKey, Market, Quote, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
-use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews};
+use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
 use crate::domain::time::{Mono, Now, Time};
 use crate::domain::verdict::{ApprovedOrder, OrderRequest, Reason, SignedVerdict};
 use crate::projections::Projections;
@@ -85,6 +91,17 @@ pub enum Input {
         found: LookUp,
     },
     Venue(Box<VenueNews>),
+    /// What the venue says of an order that a fill named; `None`: it doesn't know it (any more).
+    Identified {
+        key: BookKey,
+        venue_order_id: VenueOrderId,
+        found: Result<Option<VenueOrder>, String>,
+    },
+    /// A market as its venue describes it, or why it can't be described.
+    Described {
+        key: BookKey,
+        found: Result<Market, String>,
+    },
     Operator {
         ticket: Ticket,
         by: String,
@@ -138,9 +155,29 @@ pub enum Effect {
     },
     Cancel {
         order: Box<Order>,
+        venue_order_id: Option<VenueOrderId>,
     },
     LookUp {
         order: Box<Order>,
+        venue_order_id: Option<VenueOrderId>,
+        first_sent_at: Option<Time>,
+    },
+    /// Ask the venue whose order this is.
+    Identify {
+        key: BookKey,
+        venue_order_id: VenueOrderId,
+    },
+    /// Ask the venue for a description of this market.
+    Describe {
+        key: BookKey,
+    },
+    /// Follow this book: it is held, worked on or asked about.
+    Watch {
+        key: BookKey,
+    },
+    /// Read the account anew.
+    Reconcile {
+        venue: Venue,
     },
     OperatorAnswer {
         ticket: Ticket,
@@ -188,6 +225,11 @@ enum Timer {
     RetryCancel(OrderId),
     CloseRemainder(SignalId),
     Heartbeat,
+    /// Send again what was turned away before it was looked at.
+    Resend(OrderId),
+    Identify(BookKey, VenueOrderId),
+    Reconcile(Venue),
+    DescriptionDue(BookKey),
 }
 
 /// What is in the air for one live order.
@@ -232,6 +274,14 @@ pub struct Engine {
     /// Signals' ends, by wall clock.
     expiries: BTreeSet<(Time, OrderId)>,
     quotes: BTreeMap<BookKey, (Quote, Time)>,
+    /// Fills whose order isn't known yet.
+    unclaimed: BTreeMap<(BookKey, VenueOrderId), Vec<VenueFill>>,
+    /// Differences of the last reading, by venue: real only when the next one shows them, too.
+    suspected: BTreeMap<Venue, Vec<reconcile::Difference>>,
+    /// Signals that wait for a description of their market.
+    waiting: BTreeMap<BookKey, Vec<SignalInput>>,
+    /// Markets that could not be described, and when.
+    undescribed: BTreeMap<BookKey, Mono>,
     warnings: u64,
 }
 
@@ -258,6 +308,10 @@ impl Engine {
             timers: BTreeSet::new(),
             expiries: BTreeSet::new(),
             quotes: BTreeMap::new(),
+            unclaimed: BTreeMap::new(),
+            suspected: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            undescribed: BTreeMap::new(),
             warnings: 0,
         }
     }
@@ -306,6 +360,8 @@ impl Engine {
             Input::CancelAnswered { order_id, outcome } => self.cancel_answered(now, order_id, outcome, &mut out),
             Input::LookedUp { order_id, begun_at, found } => self.looked_up(now, order_id, begun_at, found, &mut out),
             Input::Venue(news) => self.venue_news(now, *news, &mut out),
+            Input::Identified { key, venue_order_id, found } => self.identified(now, key, venue_order_id, found, &mut out),
+            Input::Described { key, found } => self.described(now, key, found, &mut out),
             Input::Operator { ticket, by, command } => self.operator(now, ticket, by, command, &mut out),
             Input::TripAsked { scope, reason, observed, limit } => self.trip(now, scope, reason, observed, limit, &mut out),
             Input::Tick => {}
@@ -338,6 +394,10 @@ impl Engine {
                 Timer::RetryCancel(order_id) => self.send_cancel(&order_id, out),
                 Timer::CloseRemainder(signal_id) => self.close_remainder(now, &signal_id, out),
                 Timer::Heartbeat => self.heartbeat(now, out),
+                Timer::Resend(order_id) => self.resend(now, order_id, out),
+                Timer::Identify(key, venue_order_id) => self.identify(key, venue_order_id, out),
+                Timer::Reconcile(venue) => out.push(Effect::Reconcile { venue }),
+                Timer::DescriptionDue(key) => self.described(now, key, Err("no description in time".to_owned()), out),
             }
         }
         while let Some((due, order_id)) = self.expiries.first().copied()
@@ -394,12 +454,14 @@ impl Engine {
         self.expiries.clear();
         let asked = std::mem::take(&mut self.asked);
         self.asked_signals.clear();
-        for delivery in asked.into_values().flat_map(|asked| asked.deliveries) {
+        let waiting = std::mem::take(&mut self.waiting).into_values().flatten().map(|input| input.delivery);
+        for delivery in asked.into_values().flat_map(|asked| asked.deliveries).chain(waiting) {
             out.push(Effect::GiveBack { delivery });
         }
-        let live: Vec<Order> =
-            self.book.orders.live().filter(|record| record.order.tif.rests()).map(|record| record.order.clone()).collect();
-        out.extend(live.into_iter().map(|order| Effect::Cancel { order: Box::new(order) }));
+        let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
+        out.extend(
+            resting.map(|record| Effect::Cancel { order: Box::new(record.order.clone()), venue_order_id: record.venue_order_id.clone() }),
+        );
         out.push(Effect::Halt { why: why.clone() });
         self.halted = Some(why);
     }

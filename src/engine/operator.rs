@@ -4,16 +4,36 @@ use super::{Deferred, Effect, Engine, Ticket};
 use crate::domain::event::{CancelCause, Event, Scope};
 use crate::domain::ids::{MarketId, OrderId};
 use crate::domain::market::{Settlement, Venue};
+use crate::domain::report::{AccountReading, VenueMode};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Kill { reason: String },
-    ClearKill { reason: String },
-    ResetBreaker { scope: Scope, reason: String },
+    Kill {
+        reason: String,
+    },
+    ClearKill {
+        reason: String,
+    },
+    ResetBreaker {
+        scope: Scope,
+        reason: String,
+    },
     CancelAll,
-    Settle { venue: Venue, market: MarketId, settlement: Settlement },
+    /// Take over what the account holds, as read.
+    Adopt {
+        reading: Box<AccountReading>,
+    },
+    /// Read the account of this venue (of all) anew.
+    Reconcile {
+        venue: Option<Venue>,
+    },
+    Settle {
+        venue: Venue,
+        market: MarketId,
+        settlement: Settlement,
+    },
 }
 
 /// Words of people, cut to what a record holds.
@@ -65,13 +85,24 @@ impl Engine {
                 Ok(done)
             }
             Command::CancelAll => {
-                let resting = self.book.orders.live().filter(|record| record.order.tif.rests());
+                let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
                 let ids: Vec<OrderId> = resting.map(|record| record.order.order_id).collect();
                 let count = ids.len();
                 for order_id in ids {
                     self.request_cancel(now, order_id, CancelCause::Operator, out);
                 }
                 Ok(format!("{count} resting orders are being cancelled"))
+            }
+            Command::Adopt { reading } => self.adopt(now, by, &reading, out),
+            Command::Reconcile { venue } => {
+                let all = self.book.venues.iter().filter(|(_, record)| record.mode != VenueMode::Off).map(|(venue, _)| venue);
+                let asked: Vec<Venue> = all.filter(|one| venue.is_none_or(|venue| venue == *one)).collect();
+                let names: Vec<&str> = asked.iter().map(|venue| venue.as_str()).collect();
+                if names.is_empty() {
+                    return Err("no such venue has credentials here".to_owned());
+                }
+                out.extend(asked.iter().map(|venue| Effect::Reconcile { venue: *venue }));
+                Ok(format!("reading the account of {}", names.join(" and ")))
             }
             Command::Settle { venue, market, settlement } => self.settle(now, venue, market, settlement, out),
         }

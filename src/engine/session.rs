@@ -4,8 +4,10 @@ use super::{Effect, Engine, Timer};
 use crate::domain::event::{Event, NotPlaced};
 use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
 use crate::domain::limits::Limits;
+use crate::domain::market::{BookKey, Venue};
 use crate::domain::money::Usd;
 use crate::domain::order::OrderState;
+use crate::domain::report::VenueMode;
 use crate::domain::time::Now;
 use crate::domain::verdict::{Failure, Reason};
 
@@ -28,8 +30,12 @@ pub struct Start {
     pub version: String,
     pub config_hash: Hash,
     pub limits: Limits,
-    /// Booked when the log is empty.
-    pub opening_cash: Usd,
+    /// Booked when the log is empty: what the paper exchange starts with. Other accounts open with a reading.
+    pub paper_cash: Option<Usd>,
+    /// Venues of this session; none on paper. What isn't listed has no credentials.
+    pub venues: Vec<Venue>,
+    /// Of the lease this session runs under; counted up from the log's last where there is none.
+    pub epoch: Option<u64>,
     /// Hash of the last record in the log.
     pub head_hash: Hash,
 }
@@ -38,23 +44,47 @@ impl Engine {
     pub(super) fn start(&mut self, now: Now, start: Start, out: &mut Vec<Effect>) {
         assert!(!self.started, "Invariant: a session starts once");
         self.durable = (self.book.seq, start.head_hash);
-        self.epoch = self.book.epoch + 1;
+        self.epoch = start.epoch.unwrap_or(self.book.epoch + 1);
+        assert!(self.epoch > self.book.epoch, "Invariant: a session's epoch is newer than every record's");
         self.started = true;
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.
-        if !self.book.cash.opened {
-            events.push(Event::OpeningBalance { cash: start.opening_cash });
+        if let Some(cash) = start.paper_cash.filter(|_| !self.book.cash.is_opened(Venue::Paper)) {
+            events.push(Event::OpeningBalance { venue: Venue::Paper, cash });
         }
         if self.book.limits.as_ref() != Some(&start.limits) {
             events.push(Event::LimitsLoaded { limits: Box::new(start.limits) });
         }
+        if start.paper_cash.is_none() {
+            events.extend(self.venues_at_start(&start.venues));
+        }
         self.append(now, events, out);
         self.turn_day(now, out);
         self.take_over(now, out);
+        self.watch_books(out);
         if self.killed {
             self.cancel_opens(now, crate::domain::event::CancelCause::Killed, |_| true, out);
         }
+    }
+
+    /// With money, each venue is either read first or off.
+    fn venues_at_start(&self, venues: &[Venue]) -> Vec<Event> {
+        let said = |venue| match venues.contains(&venue) {
+            true => (VenueMode::Reconciling, "its account is being read"),
+            false => (VenueMode::Off, "no credentials"),
+        };
+        let all = [Venue::Kalshi, Venue::Polymarket].map(|venue| (venue, said(venue)));
+        let changed = all.into_iter().filter(|(venue, (mode, _))| self.book.venues.get(*venue).is_none_or(|r| r.mode != *mode));
+        changed.map(|(venue, (mode, why))| Event::VenueModeChanged { venue, mode, why: why.into() }).collect()
+    }
+
+    /// Books whose prices matter from the start.
+    fn watch_books(&self, out: &mut Vec<Effect>) {
+        let held = self.book.positions.held().map(|(key, _)| key.clone());
+        let worked_on = self.book.orders.live().map(|record| record.order.instrument.book_key());
+        let keys: std::collections::BTreeSet<BookKey> = held.chain(worked_on).collect();
+        out.extend(keys.into_iter().map(|key| Effect::Watch { key }));
     }
 
     /// Orders of earlier sessions: what was never sent is closed, what may have been is looked up.
@@ -85,7 +115,7 @@ impl Engine {
                 }
                 OrderState::Submitting => {
                     let why = "the process ended before the venue's answer was on record".into();
-                    self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why }], out);
+                    self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why, seen: false }], out);
                     self.expiries.insert((order.expires_at, order_id));
                     self.set_timer(now.mono, Timer::LookUp(order_id));
                 }

@@ -56,16 +56,26 @@ impl Sizing<'_> {
         if edge <= 0 || cost >= ONE || cost <= 0 {
             return Some(Quantity::ZERO);
         }
-        let wealth = limits.bankroll.min(self.free_cash()).or_zero();
+        let wealth = limits.bankroll.min(self.free_cash(order)).or_zero();
         let share = mul_div(edge, limits.kelly_fraction.micros(), ONE - cost, Rounding::Down);
         let stake = mul_div(wealth.micros(), share, ONE, Rounding::Down);
         let wanted = stake / cost;
         Some(self.capped(limits, order, wanted))
     }
 
-    fn free_cash(&self) -> Usd {
-        let asked: Usd = self.others.iter().map(|order| order.cost_bound(order.quantity)).sum();
-        self.book.free_cash() - asked
+    fn free_cash(&self, order: &Order) -> Usd {
+        let venue = order.instrument.venue;
+        let account = |venue| self.book.cash.payer(venue);
+        let same = self.others.iter().filter(|other| account(other.instrument.venue) == account(venue));
+        self.book.free_cash(venue) - same.map(|other| other.cost_bound(other.quantity)).sum()
+    }
+
+    /// Within the caps of the first live days, if they are in force.
+    fn in_canary(&self, limits: &Limits, order: &Order) -> bool {
+        let Some(canary) = limits.canary else { return true };
+        let asked: Usd = self.others.iter().filter(|other| other.action == Action::Buy).map(|other| other.notional()).sum();
+        let day = self.book.activity.day_notional + asked + order.notional();
+        order.notional() <= canary.order_notional_max && day <= canary.day_notional_max
     }
 
     /// The most whole contracts, up to `wanted`, that no limit refuses.
@@ -84,7 +94,8 @@ impl Sizing<'_> {
         let worst = self.book.exposure.with(&order, self.others, &self.book.orders, &self.book.positions);
         self.signal.liquidity.is_none_or(|shown| quantity <= shown)
             && order.notional() <= limits.order_size_max
-            && order.cost_bound(quantity) <= self.free_cash()
+            && order.cost_bound(quantity) <= self.free_cash(&order)
+            && self.in_canary(limits, &order)
             && worst.game <= limits.game_exposure_max
             && worst.sport <= limits.sport_exposure_max
             && worst.venue <= limits.venue_exposure_max

@@ -1,12 +1,14 @@
 //! Sends: the record first, then the socket, then one of three answers.
 
-use super::{Effect, Engine, Timer};
+use super::lookup::{ATTEMPTS_MAX, RESEND_LIVES_MS};
+use super::{Deferred, Effect, Engine, Timer};
 use crate::domain::event::{CancelCause, Event, NotPlaced};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{Action, OrderState};
 use crate::domain::report::SubmitOutcome;
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::ApprovedOrder;
+use crate::projections::venue_ready;
 
 /// The first look-up of an unknown order.
 const FIRST_LOOK_UP_MS: i64 = 50;
@@ -17,8 +19,11 @@ impl Engine {
         let Some(record) = self.book.orders.get(&order_id) else { return };
         let order = record.order.clone();
         let opens = order.action == Action::Buy;
+        let ready = venue_ready(&self.book, order.instrument.venue);
         let why = if opens && self.killed {
             Some("a kill came in before the send")
+        } else if !ready.passed {
+            Some("the venue stopped taking orders before the send")
         } else if now.wall >= order.expires_at {
             Some("the signal expired before the send")
         } else if now.mono >= until {
@@ -26,20 +31,40 @@ impl Engine {
         } else {
             None
         };
-        // A resend that is withheld proves nothing about the earlier attempt: that one stays unknown.
         if let Some(why) = why {
-            if attempt == 1 {
-                self.append(now, vec![Event::OrderNotPlaced { order_id, cause: NotPlaced::Withheld(why.into()) }], out);
-                self.ended(now, &order_id, out);
-            } else {
-                self.set_timer(now.mono.plus_ms(FIRST_LOOK_UP_MS), Timer::LookUp(order_id));
-            }
-            return;
+            return self.withheld(now, order_id, why, out);
         }
         let work = self.work(&order_id);
         work.sending = true;
         let quote = work.quote;
         out.push(Effect::Submit { order: Box::new(ApprovedOrder::after_durable_approval(order)), attempt, quote });
+    }
+
+    /// Nothing was sent this time. That proves nothing about an earlier attempt whose fate is unknown.
+    fn withheld(&mut self, now: Now, order_id: OrderId, why: &str, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        match (record.unknown_since, record.state) {
+            (None, OrderState::Submitting) => {
+                let why: String = why.chars().take(256).collect();
+                self.append(now, vec![Event::OrderNotPlaced { order_id, cause: NotPlaced::Withheld(why.into()) }], out);
+                self.ended(now, &order_id, out);
+            }
+            _ => self.set_timer(now.mono.plus_ms(FIRST_LOOK_UP_MS), Timer::LookUp(order_id)),
+        }
+    }
+
+    /// What was turned away before it was looked at is sent again under the same id, while its signal lives.
+    pub(super) fn resend(&mut self, now: Now, order_id: OrderId, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        if record.unknown_since.is_some() || record.state != OrderState::Submitting {
+            return;
+        }
+        if record.attempts >= ATTEMPTS_MAX {
+            return self.withheld(now, order_id, "turned away by the venue's rate limit too often", out);
+        }
+        let attempt = record.attempts + 1;
+        let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt }], out);
+        self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
     }
 
     pub(super) fn submitted(&mut self, now: Now, order_id: OrderId, attempt: u32, outcome: SubmitOutcome, out: &mut Vec<Effect>) {
@@ -55,6 +80,7 @@ impl Engine {
                     return;
                 }
                 self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at }], out);
+                self.claim(now, &order_id, out);
                 self.after_ack(now, order_id, out);
             }
             SubmitOutcome::Rejected { code, message } if !unknown && state == OrderState::Submitting => {
@@ -67,18 +93,24 @@ impl Engine {
                     return;
                 }
                 let why = format!("attempt {attempt} was refused ({code}: {message}), but an earlier one is unknown");
-                self.unknown(now, order_id, attempt, &why, out);
+                self.unknown(now, order_id, attempt, &why, false, out);
             }
-            SubmitOutcome::NotProcessed { why, .. } | SubmitOutcome::Seen { why } => self.unknown(now, order_id, attempt, &why, out),
-            SubmitOutcome::Unknown { why } => self.unknown(now, order_id, attempt, &why, out),
+            SubmitOutcome::Withheld { why } => self.withheld(now, order_id, &why, out),
+            SubmitOutcome::NotProcessed { retry_after_ms, .. } if !unknown => {
+                self.set_timer(now.mono.plus_ms(retry_after_ms.max(1)), Timer::Resend(order_id));
+            }
+            SubmitOutcome::NotProcessed { why, .. } | SubmitOutcome::Unknown { why } => {
+                self.unknown(now, order_id, attempt, &why, false, out);
+            }
+            SubmitOutcome::Seen { why } => self.unknown(now, order_id, attempt, &why, true, out),
         }
     }
 
-    fn unknown(&mut self, now: Now, order_id: OrderId, attempt: u32, why: &str, out: &mut Vec<Effect>) {
+    fn unknown(&mut self, now: Now, order_id: OrderId, attempt: u32, why: &str, seen: bool, out: &mut Vec<Effect>) {
         let live = self.book.orders.get(&order_id).is_some_and(|r| matches!(r.state, OrderState::Submitting | OrderState::Unknown));
         if live {
             let why: String = why.chars().take(256).collect();
-            self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why: why.into() }], out);
+            self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why: why.into(), seen }], out);
             self.set_timer(now.mono.plus_ms(FIRST_LOOK_UP_MS), Timer::LookUp(order_id));
         }
     }

@@ -26,6 +26,13 @@ pub use serve::serve;
 use crate::domain::ids::{Instance, LogId, Mode};
 use crate::domain::market::Venue;
 
+/// What speaks to the local API: no proxy stands between this machine and itself.
+pub fn client() -> reqwest::ClientBuilder {
+    // There is one TLS provider in this program; somebody may have named it before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
+}
+
 /// Who answers at this address (`/healthz`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -65,7 +65,7 @@ async fn start(desk: FakeDesk) -> Server {
     let desk = Arc::new(desk);
     let token = Token::new(&SecretString::from(TOKEN)).expect("long enough");
     tokio::spawn(serve(listener, Arc::clone(&desk) as Arc<dyn Queries>, token, std::future::pending()));
-    Server { desk, base, client: Client::new() }
+    Server { desk, base, client: super::client().build().expect("client") }
 }
 
 impl Server {

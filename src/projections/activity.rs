@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::GameId;
 use crate::domain::money::Usd;
-use crate::domain::order::Action;
+use crate::domain::order::{Action, Order};
 use crate::domain::time::Time;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -15,6 +15,9 @@ const HOUR_MS: i64 = 3_600_000;
 pub struct Activity {
     /// Approved opens of the last hour; the hourly limit bounds it.
     opens: VecDeque<Time>,
+    /// Dollars of the opens approved today, fees aside, filled or not.
+    #[serde(default)]
+    pub day_notional: Usd,
     /// Rejected or unknown since the last success.
     pub errors_in_a_row: u32,
     /// When each game's last round trip closed, and what it realised.
@@ -31,10 +34,11 @@ impl Activity {
         self.closed.get(game).copied()
     }
 
-    pub(super) fn approved(&mut self, action: Action, at: Time) {
-        if action != Action::Buy {
+    pub(super) fn approved(&mut self, order: &Order, at: Time) {
+        if order.action != Action::Buy {
             return;
         }
+        self.day_notional += order.notional();
         while self.opens.front().is_some_and(|first| at.ms_since(*first) >= HOUR_MS) {
             self.opens.pop_front();
         }
@@ -53,7 +57,13 @@ impl Activity {
         self.closed.insert(game.clone(), (at, realized));
     }
 
-    pub(super) fn forget_before(&mut self, at: Time) {
+    /// A new trading day.
+    pub(super) fn start_day(&mut self, at: Time) {
+        self.day_notional = Usd::ZERO;
+        self.forget_before(at.plus_ms(-24 * HOUR_MS));
+    }
+
+    fn forget_before(&mut self, at: Time) {
         self.closed.retain(|_, (when, _)| *when >= at);
     }
 }

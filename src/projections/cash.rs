@@ -1,15 +1,31 @@
-//! Cash, equity and the day's figures.
+//! Cash, equity and the day's figures. Each venue has an account of its own; on paper there is one for all.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::market::Venue;
 use crate::domain::money::Usd;
+use crate::domain::time::Time;
+
+/// Cash at one venue.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub cash: Usd,
+    /// What outstanding orders may still take.
+    pub reserved: Usd,
+    /// Movements already booked, by the venue's name for them.
+    moved: BTreeSet<Box<str>>,
+    /// When the opening balance was booked: what the venue lists from before is part of it.
+    pub opened_at: Time,
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cash {
-    /// The opening balance is booked.
-    pub opened: bool,
+    accounts: BTreeMap<Venue, Account>,
+    /// Over all accounts.
     pub cash: Usd,
-    /// What outstanding orders may still take.
+    /// What outstanding orders may still take, in all.
     pub reserved: Usd,
     /// All holdings at their executable marks.
     pub marked_value: Usd,
@@ -43,14 +59,63 @@ impl Cash {
         self.fees - self.day_opening_fees
     }
 
-    pub(super) fn opening(&mut self, cash: Usd) {
-        self.opened = true;
-        self.moved(cash);
+    /// The opening balance of this account is booked.
+    pub fn is_opened(&self, account: Venue) -> bool {
+        self.accounts.contains_key(&account)
     }
 
-    pub(super) fn moved(&mut self, amount: Usd) {
-        self.cash += amount;
+    /// What pays for orders at this venue: its own account, or the one of the paper exchange.
+    pub fn account(&self, venue: Venue) -> Option<&Account> {
+        self.accounts.get(&self.payer(venue))
+    }
+
+    /// Cash for orders at this venue that no outstanding one may still take.
+    pub fn free(&self, venue: Venue) -> Usd {
+        self.account(venue).map_or(Usd::ZERO, |account| account.cash - account.reserved)
+    }
+
+    pub fn has_moved(&self, venue: Venue, id: &str) -> bool {
+        self.accounts.get(&venue).is_some_and(|account| account.moved.contains(id))
+    }
+
+    /// Whose account pays for orders at this venue.
+    pub fn payer(&self, venue: Venue) -> Venue {
+        if self.accounts.contains_key(&venue) { venue } else { Venue::Paper }
+    }
+
+    fn account_mut(&mut self, venue: Venue) -> &mut Account {
+        self.accounts.entry(self.payer(venue)).or_default()
+    }
+
+    pub(super) fn opening(&mut self, venue: Venue, cash: Usd, at: Time) {
+        self.accounts.entry(venue).or_default().opened_at = at;
+        self.moved(venue, "", cash);
+    }
+
+    pub(super) fn moved(&mut self, venue: Venue, id: &str, amount: Usd) {
+        if !id.is_empty() && !self.account_mut(venue).moved.insert(id.into()) {
+            return;
+        }
+        self.paid(venue, amount);
         self.day_moved += amount;
+    }
+
+    /// Bought, sold, charged or paid out.
+    pub(super) fn paid(&mut self, venue: Venue, amount: Usd) {
+        self.account_mut(venue).cash += amount;
+        self.cash += amount;
+    }
+
+    pub(super) fn reserve(&mut self, venue: Venue, amount: Usd) {
+        if !amount.is_zero() {
+            self.account_mut(venue).reserved += amount;
+            self.reserved += amount;
+        }
+    }
+
+    /// Holdings taken over count from now on: not a gain of the day.
+    pub(super) fn adopted(&mut self, value: Usd) {
+        self.day_moved += value;
     }
 
     pub(super) fn start_day(&mut self, day: i32, equity: Usd) {

@@ -38,6 +38,11 @@ impl Fills {
         self.0.get(key).is_some_and(|trades| trades.contains_key(&(trade_id.clone(), *order_id)))
     }
 
+    /// The fee booked for this fill; `None` when it wasn't counted.
+    pub fn fee(&self, key: &BookKey, trade_id: &TradeId, order_id: &OrderId) -> Option<Usd> {
+        self.0.get(key)?.get(&(trade_id.clone(), *order_id)).map(|counted| counted.fee)
+    }
+
     pub fn insert(&mut self, key: &BookKey, fill: &FillReport, change: Change) {
         let counted = Counted { quantity: fill.quantity, fee: fill.fee, change, settled: fill.settled, reversed: false };
         self.0.entry(key.clone()).or_default().insert((fill.trade_id.clone(), fill.order_id), counted);

@@ -20,23 +20,26 @@ mod orders;
 mod positions;
 /// The rule for closes, the same for both who may grant one.
 mod reduce;
+/// Venues: what they take, and what is proven of them.
+mod venues;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use activity::Activity;
 pub use breaker::{Breakers, Kill, Trip};
-pub use cash::Cash;
+pub use cash::{Account, Cash};
 pub use exposure::{Exposure, Worst};
 pub use markets::{Mark, Markets};
 pub use orders::{OrderRecord, Orders};
 pub use positions::{Position, Positions};
-pub use reduce::{FUTURE_TOLERANCE_MS, reduce_checks, reducible, shared_checks};
+pub use reduce::{FUTURE_TOLERANCE_MS, reduce_checks, reducible, shared_checks, venue_ready};
+pub use venues::{VenueRecord, Venues};
 
-use crate::domain::event::{Event, Recorded};
+use crate::domain::event::{Event, Holding, Recorded};
 use crate::domain::ids::{Hash, OrderId, sha256};
 use crate::domain::limits::Limits;
-use crate::domain::market::{BookKey, Settlement};
+use crate::domain::market::{BookKey, Settlement, Venue};
 use crate::domain::money::Usd;
 use crate::domain::order::Groups;
 use crate::domain::report::FillReport;
@@ -70,6 +73,7 @@ pub struct Projections {
     pub markets: Markets,
     pub exposure: Exposure,
     pub cash: Cash,
+    pub venues: Venues,
     pub breakers: Breakers,
     pub activity: Activity,
     /// Signals refused as not understood, since the log began.
@@ -92,7 +96,10 @@ impl Projections {
     fn apply(&mut self, record: &Recorded) -> Option<()> {
         let at = record.recorded_at;
         match &record.event {
-            Event::SessionStarted { .. } => self.clean = false,
+            Event::SessionStarted { .. } => {
+                self.clean = false;
+                self.venues.start_session(at);
+            }
             Event::SessionEnded { clean } => self.clean = *clean,
             Event::LimitsLoaded { limits } => self.limits = Some((**limits).clone()),
             Event::TradingDayStarted { day, equity } => self.start_day(*day, *equity, at),
@@ -105,7 +112,7 @@ impl Projections {
             }
             Event::OrderApproved { order_id, by, .. } => {
                 let order = self.orders.approve(order_id, *by)?;
-                self.activity.approved(order.action, at);
+                self.activity.approved(order, at);
             }
             Event::OrderVetoed { order_id, .. } => self.orders.forget_vetoed(order_id),
             Event::SubmitStarted { order_id, attempt } => self.change(order_id, |record| record.submit_started(*attempt, at))?,
@@ -120,8 +127,8 @@ impl Projections {
                     self.activity.failed();
                 }
             }
-            Event::OrderOutcomeUnknown { order_id, .. } => {
-                self.change(order_id, |record| record.unknown(at))?;
+            Event::OrderOutcomeUnknown { order_id, seen, .. } => {
+                self.change(order_id, |record| record.unknown(*seen, at))?;
                 self.activity.failed();
             }
             Event::OrderNotPlaced { order_id, cause } => self.change(order_id, |record| record.not_placed(cause))?,
@@ -149,8 +156,16 @@ impl Projections {
                 }
                 self.markets.settled(BookKey { venue: *venue, id: market.clone() }, *settlement, at);
             }
-            Event::OpeningBalance { cash } => self.cash.opening(*cash),
-            Event::CashMoved { amount, .. } => self.cash.moved(*amount),
+            Event::VenueModeChanged { venue, mode, why } => self.venues.changed(*venue, *mode, why.clone(), at),
+            Event::BalanceSeen { venue, cash, read_through } => self.venues.agreed(*venue, *cash, *read_through),
+            Event::ExternalOrderSeen { order, venue_order_id } => {
+                self.orders.request((**order).clone(), at);
+                self.change(&order.order_id, |record| record.external(venue_order_id.clone(), at))?;
+            }
+            Event::ReconciliationDiverged { venue, what, ours, theirs } => self.venues.diverged(*venue, what, ours, theirs),
+            Event::OperatorAdjusted { holding, .. } => self.adopt(holding),
+            Event::OpeningBalance { venue, cash } => self.cash.opening(*venue, *cash, at),
+            Event::CashMoved { venue, id, amount, .. } => self.cash.moved(*venue, id, *amount),
             Event::BreakerTripped { scope, reason, observed, limit } => {
                 self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at })
             }
@@ -174,7 +189,8 @@ impl Projections {
             self.orders.index(order_id);
             return Some(());
         }
-        self.cash.reserved += record.reserved() - before;
+        let reserved = record.reserved() - before;
+        self.cash.reserve(record.order.instrument.venue, reserved);
         let (game, key) = (record.order.groups.game.clone(), record.order.instrument.book_key());
         self.orders.index(order_id);
         self.exposure.refresh(&game, &key, &self.orders, &self.positions);
@@ -195,7 +211,7 @@ impl Projections {
         let held_before = self.positions.get(&key).map(|position| position.groups.game.clone());
         let change = self.positions.apply(&key, fill, &groups);
         self.fills.insert(&key, fill, change);
-        self.cash.cash += change.cash - fill.fee;
+        self.cash.paid(key.venue, change.cash - fill.fee);
         self.cash.realized += change.realized;
         self.cash.fees += fill.fee;
         self.change(&fill.order_id, |record| record.filled(fill))?;
@@ -218,7 +234,7 @@ impl Projections {
         let key = self.orders.get(order_id)?.order.instrument.book_key();
         let Some((quantity, change, fee, settled)) = self.fills.reverse(&key, trade_id, order_id) else { return Some(()) };
         self.positions.undo(&key, &change, fee, if settled { None } else { Some(quantity) });
-        self.cash.cash -= change.cash - fee;
+        self.cash.paid(key.venue, fee - change.cash);
         self.cash.realized -= change.realized;
         self.cash.fees -= fee;
         self.change(order_id, |record| record.unfilled(quantity, fee))?;
@@ -229,7 +245,7 @@ impl Projections {
     fn correct_fee(&mut self, order_id: &OrderId, trade_id: &crate::domain::ids::TradeId, fee: Usd) -> Option<()> {
         let key = self.orders.get(order_id)?.order.instrument.book_key();
         let Some(difference) = self.fills.correct_fee(&key, trade_id, order_id, fee) else { return Some(()) };
-        self.cash.cash -= difference;
+        self.cash.paid(key.venue, -difference);
         self.cash.fees += difference;
         self.positions.add_fee(&key, difference);
         self.orders.get_mut(order_id)?.fees += difference;
@@ -238,13 +254,26 @@ impl Projections {
 
     fn pay_out(&mut self, key: &BookKey, settlement: Settlement, at: Time) {
         let Some(paid) = self.positions.pay_out(key, settlement) else { return };
-        self.cash.cash += paid.cash;
+        self.cash.paid(key.venue, paid.cash);
         self.cash.realized += paid.realized;
         if let Some(game) = self.positions.get(key).map(|position| position.groups.game.clone()) {
             self.activity.closed(&game, self.positions.round_trip(key), at);
             self.exposure.refresh(&game, key, &self.orders, &self.positions);
         }
         self.revalue(key);
+    }
+
+    /// What is held of a book from now on, bought elsewhere: neither cash nor anything realised changes.
+    fn adopt(&mut self, holding: &Holding) {
+        let key = holding.instrument.book_key();
+        let games = [self.positions.get(&key).map(|position| position.groups.game.clone()), Some(holding.groups.game.clone())];
+        let before = self.cash.marked_value;
+        self.positions.adopt(&key, holding);
+        self.revalue(&key);
+        self.cash.adopted(self.cash.marked_value - before);
+        for game in games.into_iter().flatten() {
+            self.exposure.refresh(&game, &key, &self.orders, &self.positions);
+        }
     }
 
     /// Marks one holding anew; without a mark it counts as worth nothing.
@@ -256,7 +285,7 @@ impl Projections {
 
     fn start_day(&mut self, day: i32, equity: Usd, at: Time) {
         self.cash.start_day(day, equity);
-        self.activity.forget_before(at.plus_ms(-86_400_000));
+        self.activity.start_day(at);
         for key in self.markets.settled_before(at.plus_ms(-SETTLED_KEPT_MS)) {
             self.fills.forget(&key);
             self.orders.forget_book(&key);
@@ -278,15 +307,20 @@ impl Projections {
         self.fills.has(&fill.instrument.book_key(), &fill.trade_id, &fill.order_id)
     }
 
+    /// The fee booked for this fill; `None` when it wasn't counted yet.
+    pub fn fee_of(&self, fill: &FillReport) -> Option<Usd> {
+        self.fills.fee(&fill.instrument.book_key(), &fill.trade_id, &fill.order_id)
+    }
+
     /// SHA-256 of the whole state: equal for equal histories.
     pub fn state_hash(&self) -> Hash {
         let bytes = rmp_serde::to_vec_named(self).expect("Invariant: the state always encodes");
         sha256(&[b"arbees state", &bytes])
     }
 
-    /// Cash that no working, unknown or submitted order may still take.
-    pub fn free_cash(&self) -> Usd {
-        self.cash.cash - self.cash.reserved
+    /// Cash for orders at this venue that no working, unknown or submitted order may still take.
+    pub fn free_cash(&self, venue: Venue) -> Usd {
+        self.cash.free(venue)
     }
 
     /// Held markets without a mark, or with one older than allowed. A mark that only a signal gave

@@ -26,6 +26,12 @@ pub struct OrderRecord {
     pub last_sent_at: Option<Time>,
     /// Set while the fate of an attempt is not known.
     pub unknown_since: Option<Time>,
+    /// The venue said that it has seen our id: it is used up, whatever became of the order.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub id_seen: bool,
+    /// Placed by somebody else under this account: never cancelled or sent by us.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub external: bool,
     pub venue_order_id: Option<VenueOrderId>,
     pub acked_at: Option<Time>,
     pub cancel_requested_at: Option<Time>,
@@ -51,6 +57,8 @@ impl OrderRecord {
             first_sent_at: None,
             last_sent_at: None,
             unknown_since: None,
+            id_seen: false,
+            external: false,
             venue_order_id: None,
             acked_at: None,
             cancel_requested_at: None,
@@ -113,7 +121,15 @@ impl OrderRecord {
         self.end(OrderState::Rejected, message);
     }
 
-    pub(super) fn unknown(&mut self, at: Time) {
+    pub(super) fn external(&mut self, venue_order_id: VenueOrderId, at: Time) {
+        self.external = true;
+        self.state = OrderState::Working;
+        self.venue_order_id = Some(venue_order_id);
+        self.acked_at = Some(at);
+    }
+
+    pub(super) fn unknown(&mut self, seen: bool, at: Time) {
+        self.id_seen |= seen;
         if matches!(self.state, OrderState::Submitting | OrderState::Unknown) {
             self.state = OrderState::Unknown;
             self.unknown_since.get_or_insert(at);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fills::Change;
+use crate::domain::event::Holding;
 use crate::domain::ids::MarketId;
 use crate::domain::market::{BookKey, Instrument, Outcome, Quote, Settlement, Venue};
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
@@ -102,19 +103,7 @@ impl Positions {
 
     /// Books a fill: closing contracts realise, the rest opens.
     pub(super) fn apply(&mut self, key: &BookKey, fill: &FillReport, groups: &Groups) -> Change {
-        let position = self.0.entry(key.clone()).or_insert_with(|| Position {
-            instrument: fill.instrument.clone(),
-            groups: groups.clone(),
-            quantity: Quantity::ZERO,
-            unsettled: Quantity::ZERO,
-            cost: Usd::ZERO,
-            realized: Usd::ZERO,
-            fees: Usd::ZERO,
-            value: Usd::ZERO,
-            marked: false,
-            realized_when_flat: Usd::ZERO,
-            round_trip: Usd::ZERO,
-        });
+        let position = self.0.entry(key.clone()).or_insert_with(|| Position::flat(&fill.instrument, groups));
         if position.quantity.is_zero() {
             position.groups = groups_from(groups, fill.instrument.outcome, position.instrument.outcome);
         }
@@ -132,6 +121,17 @@ impl Positions {
         }
         position.note_flat();
         change
+    }
+
+    /// The book holds exactly this from now on.
+    pub(super) fn adopt(&mut self, key: &BookKey, holding: &Holding) {
+        let position = self.0.entry(key.clone()).or_insert_with(|| Position::flat(&holding.instrument, &holding.groups));
+        let same_outcome = holding.instrument.outcome == position.instrument.outcome;
+        position.groups = groups_from(&holding.groups, holding.instrument.outcome, position.instrument.outcome);
+        position.quantity = if same_outcome { holding.quantity } else { -holding.quantity };
+        position.cost = holding.cost;
+        position.unsettled = Quantity::ZERO;
+        position.note_flat();
     }
 
     pub(super) fn settle_fill(&mut self, key: &BookKey, quantity: Quantity) {
@@ -198,6 +198,22 @@ impl Positions {
 }
 
 impl Position {
+    fn flat(instrument: &Instrument, groups: &Groups) -> Self {
+        Self {
+            instrument: instrument.clone(),
+            groups: groups.clone(),
+            quantity: Quantity::ZERO,
+            unsettled: Quantity::ZERO,
+            cost: Usd::ZERO,
+            realized: Usd::ZERO,
+            fees: Usd::ZERO,
+            value: Usd::ZERO,
+            marked: false,
+            realized_when_flat: Usd::ZERO,
+            round_trip: Usd::ZERO,
+        }
+    }
+
     fn note_flat(&mut self) {
         if self.quantity.is_zero() {
             self.round_trip = self.realized - self.realized_when_flat;

@@ -1,9 +1,10 @@
 //! The rule for closes (design §2.4, §6): the same for the risk consumer and for the engine when risk is silent.
 
 use super::Projections;
-use crate::domain::market::{Instrument, MarketStatus};
+use crate::domain::market::{Instrument, MarketStatus, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
+use crate::domain::report::VenueMode;
 use crate::domain::time::Time;
 use crate::domain::verdict::{Check, Reason};
 
@@ -29,8 +30,21 @@ pub fn reduce_checks(book: &Projections, order: &Order, created_at: Time, reserv
     checks
 }
 
+/// The venue takes orders and its account is known. On paper no venue is recorded: the exchange is in this process.
+pub fn venue_ready(book: &Projections, venue: Venue) -> Check {
+    let limit = "open, its account reconciled";
+    match book.venues.get(venue) {
+        None if book.venues.iter().next().is_none() => Check::new(Reason::VenueNotReady, true, "paper", limit),
+        None => Check::failed(Reason::VenueNotReady, format!("{venue} has no credentials"), limit),
+        Some(record) => {
+            let observed = format!("{venue} {}: {}", record.mode.as_str(), record.why);
+            Check::new(Reason::VenueNotReady, record.mode == VenueMode::Open, observed, limit)
+        }
+    }
+}
+
 /// What holds for opens and closes alike.
-pub fn shared_checks(book: &Projections, order: &Order, created_at: Time, now: Time) -> [Check; 4] {
+pub fn shared_checks(book: &Projections, order: &Order, created_at: Time, now: Time) -> [Check; 5] {
     let market = book.markets.get(&order.instrument.book_key());
     let status = market.map_or(MarketStatus::Open, |market| market.status);
     let closed = market.and_then(|market| market.close_time).is_some_and(|close| close <= now);
@@ -39,6 +53,7 @@ pub fn shared_checks(book: &Projections, order: &Order, created_at: Time, now: T
         None => crate::domain::market::PriceGrid::cents().holds(order.limit),
     };
     [
+        venue_ready(book, order.instrument.venue),
         Check::new(Reason::Expired, now < order.expires_at, format!("now {now}"), format!("before {}", order.expires_at)),
         Check::new(
             Reason::Future,

@@ -1,6 +1,6 @@
 //! All checks of one request: every one is evaluated, every failure reported.
 
-use super::rules::{Case, activity, book, edge, exposure, loss, size, stops, terms};
+use super::rules::{Case, activity, book, canary, edge, exposure, loss, size, stops, terms};
 use crate::domain::ids::Mode;
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
@@ -37,6 +37,7 @@ type Rule = fn(&Case<'_>) -> Option<Check>;
 const OPEN_RULES: &[Rule] = &[
     terms::expired,
     terms::from_the_future,
+    terms::venue_ready,
     terms::market_known,
     terms::market_open,
     terms::on_grid,
@@ -47,6 +48,9 @@ const OPEN_RULES: &[Rule] = &[
     size::contracts,
     size::notional,
     size::price_band,
+    canary::one_open_order,
+    canary::small_orders,
+    canary::small_days,
     edge::minimum,
     edge::consistent,
     edge::probability,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::desks::Desks;
 use super::outbox::Outgoing;
-use super::paper_desk::PaperDesk;
 use super::risk_gate::RiskGate;
 use crate::clock::Clock;
 use crate::engine::{Command, Effect, Engine, Input, Ticket};
@@ -68,7 +68,7 @@ pub struct Hands {
     pub clock: Clock,
     pub log: Arc<dyn EventStore>,
     pub gate: RiskGate,
-    pub desk: PaperDesk,
+    pub desks: Desks,
     pub outbox: mpsc::UnboundedSender<Outgoing>,
     /// The last durable record, for the publisher.
     pub durable: watch::Sender<u64>,
@@ -130,17 +130,13 @@ impl Tickets {
 }
 
 fn carry_out(effect: Effect, hands: &Hands, inbox: &Inbox, tickets: &mut Tickets) {
+    let Some(effect) = hands.desks.carry_out(effect, &inbox.handle) else { return };
     match effect {
         Effect::Append(records) => append(records, hands, &inbox.handle),
         Effect::AskRisk { order_id, bytes, timeout_ms } => hands.gate.ask(order_id, bytes, timeout_ms, &inbox.handle),
         Effect::Answer { answer, deliveries } => out(hands, Outgoing::Answer { answer, deliveries }),
         Effect::DeadLetter { delivery, signal_id, error } => out(hands, Outgoing::DeadLetter { delivery, signal_id, error }),
         Effect::GiveBack { delivery } => out(hands, Outgoing::GiveBack { delivery }),
-        Effect::Submit { order, attempt, quote } => hands.desk.submit(*order, attempt, quote, &inbox.handle),
-        Effect::Cancel { order } => hands.desk.cancel(&order, &inbox.handle),
-        Effect::LookUp { order } => hands.desk.look_up(*order, &inbox.handle),
-        Effect::Restore { order, filled } => hands.desk.restore(&order, filled, &inbox.handle),
-        Effect::MarketEnded { venue, market, settlement } => hands.desk.market_ended(venue, &market, settlement, &inbox.handle),
         Effect::OperatorAnswer { ticket, result } => {
             if let Some(answer) = tickets.open.remove(&ticket) {
                 let _ = answer.send(result);
@@ -150,6 +146,7 @@ fn carry_out(effect: Effect, hands: &Hands, inbox: &Inbox, tickets: &mut Tickets
             tracing::error!("trading has halted: {why}. Cancels were attempted; nothing is sent any more");
             let _ = inbox.halted.send(Some(why));
         }
+        _ => unreachable!("Invariant: desks carry out every effect for a venue"),
     }
 }
 

@@ -5,6 +5,8 @@
 pub mod control;
 /// Signals handed out and not yet acknowledged.
 pub mod deliveries;
+/// Where orders go: one desk a venue.
+pub mod desks;
 /// The engine's own loop: inputs in, effects carried out.
 pub mod engine_loop;
 /// Signals from the bus to the engine.

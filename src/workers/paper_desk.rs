@@ -4,13 +4,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use crate::clock::Clock;
-use crate::domain::ids::MarketId;
-use crate::domain::market::{Settlement, Venue};
+use crate::domain::ids::{MarketId, VenueOrderId};
+use crate::domain::market::{BookKey, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
 use crate::domain::report::VenueNews;
+use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
 use crate::venues::paper::{self, MarketRow, PaperExchange};
@@ -29,11 +31,7 @@ impl PaperDesk {
     }
 
     /// Runs `act` on the exchange, after the way there; inputs go to the engine in the order they happen.
-    fn at_exchange(
-        &self,
-        engine: &EngineHandle,
-        act: impl FnOnce(&mut PaperExchange, crate::domain::time::Time) -> Vec<Input> + Send + 'static,
-    ) {
+    fn at_exchange(&self, engine: &EngineHandle, act: impl FnOnce(&mut PaperExchange, Time) -> Vec<Input> + Send + 'static) {
         if self.latency_ms == 0 {
             return self.act(engine, act);
         }
@@ -44,48 +42,11 @@ impl PaperDesk {
         });
     }
 
-    fn act(&self, engine: &EngineHandle, act: impl FnOnce(&mut PaperExchange, crate::domain::time::Time) -> Vec<Input>) {
+    fn act(&self, engine: &EngineHandle, act: impl FnOnce(&mut PaperExchange, Time) -> Vec<Input>) {
         let mut exchange = self.exchange.lock().unwrap_or_else(PoisonError::into_inner);
         for input in act(&mut exchange, self.clock.now().wall) {
             engine.input(input);
         }
-    }
-
-    pub fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle) {
-        let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
-        self.at_exchange(engine, move |exchange, now| {
-            let order_id = order.order().order_id;
-            let (outcome, reports) = exchange.submit(&order, quote, now);
-            let mut inputs = vec![Input::Submitted { order_id, attempt, outcome }];
-            inputs.extend(news(reports));
-            inputs
-        });
-    }
-
-    pub fn cancel(&self, order: &Order, engine: &EngineHandle) {
-        let order_id = order.order_id;
-        self.at_exchange(engine, move |exchange, now| {
-            let (outcome, reports) = exchange.cancel(&order_id, now);
-            let mut inputs = news(reports);
-            inputs.push(Input::CancelAnswered { order_id, outcome });
-            inputs
-        });
-    }
-
-    pub fn look_up(&self, order: Order, engine: &EngineHandle) {
-        self.at_exchange(engine, move |exchange, now| {
-            let found = exchange.look_up(&order, now);
-            vec![Input::LookedUp { order_id: order.order_id, begun_at: now, found }]
-        });
-    }
-
-    /// An order of an earlier session rests again, at the back of its queue.
-    pub fn restore(&self, order: &Order, filled: Quantity, engine: &EngineHandle) {
-        self.act(engine, |exchange, now| news(exchange.restore(order, filled, now)));
-    }
-
-    pub fn market_ended(&self, venue: Venue, market: &MarketId, settlement: Settlement, engine: &EngineHandle) {
-        self.act(engine, |exchange, now| news(exchange.settle_market(venue, market, settlement, now)));
     }
 
     /// One row of market data.
@@ -100,6 +61,56 @@ impl PaperDesk {
 
     pub fn read<T>(&self, read: impl FnOnce(&PaperExchange) -> T) -> T {
         read(&self.exchange.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Desk for PaperDesk {
+    fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle) {
+        let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
+        self.at_exchange(engine, move |exchange, now| {
+            let order_id = order.order().order_id;
+            let (outcome, reports) = exchange.submit(&order, quote, now);
+            let mut inputs = vec![Input::Submitted { order_id, attempt, outcome }];
+            inputs.extend(news(reports));
+            inputs
+        });
+    }
+
+    fn cancel(&self, order: Order, _venue_order_id: Option<VenueOrderId>, engine: &EngineHandle) {
+        let order_id = order.order_id;
+        self.at_exchange(engine, move |exchange, now| {
+            let (outcome, reports) = exchange.cancel(&order_id, now);
+            let mut inputs = news(reports);
+            inputs.push(Input::CancelAnswered { order_id, outcome });
+            inputs
+        });
+    }
+
+    fn look_up(&self, order: Order, _venue_order_id: Option<VenueOrderId>, _first_sent_at: Option<Time>, engine: &EngineHandle) {
+        self.at_exchange(engine, move |exchange, now| {
+            let found = exchange.look_up(&order, now);
+            vec![Input::LookedUp { order_id: order.order_id, begun_at: now, found }]
+        });
+    }
+
+    /// The exchange knows no orders but ours.
+    fn identify(&self, _key: BookKey, _venue_order_id: VenueOrderId, _engine: &EngineHandle) {}
+
+    fn describe(&self, key: BookKey, engine: &EngineHandle) {
+        engine.input(Input::Described { key, found: Err("the paper exchange takes markets as feeds and signals name them".to_owned()) });
+    }
+
+    fn watch(&self, _key: BookKey, _engine: &EngineHandle) {}
+
+    fn reconcile(&self, _engine: &EngineHandle) {}
+
+    /// An order of an earlier session rests again, at the back of its queue.
+    fn restore(&self, order: &Order, filled: Quantity, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.restore(order, filled, now)));
+    }
+
+    fn market_ended(&self, venue: Venue, market: &MarketId, settlement: Settlement, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.settle_market(venue, market, settlement, now)));
     }
 }
 

@@ -96,7 +96,9 @@ impl Rig {
             version: "test".into(),
             config_hash: Hash::ZERO,
             limits: self.limits.clone(),
-            opening_cash: self.limits.bankroll,
+            paper_cash: Some(self.limits.bankroll),
+            venues: Vec::new(),
+            epoch: None,
             head_hash,
         };
         self.step(Input::Start(Box::new(start)));
@@ -213,12 +215,12 @@ impl Rig {
                 self.step(Input::Submitted { order_id: order.order().order_id, attempt, outcome });
                 self.news(news);
             }
-            Effect::Cancel { order } => {
+            Effect::Cancel { order, .. } => {
                 let (outcome, news) = self.exchange.cancel(&order.order_id, self.now().wall);
                 self.news(news);
                 self.step(Input::CancelAnswered { order_id: order.order_id, outcome });
             }
-            Effect::LookUp { order } => {
+            Effect::LookUp { order, .. } => {
                 let begun_at = self.now().wall;
                 let found = self.exchange.look_up(&order, begun_at);
                 self.step(Input::LookedUp { order_id: order.order_id, begun_at, found });
@@ -233,6 +235,8 @@ impl Rig {
             }
             Effect::OperatorAnswer { .. } | Effect::GiveBack { .. } => {}
             Effect::Halt { why } => panic!("halted: {why}"),
+            Effect::Watch { .. } => {}
+            asked @ (Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => panic!("not on paper: {asked:?}"),
         }
     }
 

@@ -2,7 +2,7 @@
 //! wildcard: a new variant doesn't compile until it has a sample here.
 
 use arbees::domain::answer::{Answer, AnswerKind};
-use arbees::domain::event::{CancelCause, Event, NotPlaced, Recorded, Scope};
+use arbees::domain::event::{CancelCause, Event, Holding, NotPlaced, Recorded, Scope};
 use arbees::domain::ids::{Hash, Instance, LogId, MarketId, Mode, OrderId, SignalId, TokenId, TradeId, VenueOrderId};
 use arbees::domain::limits::Limits;
 use arbees::domain::market::{
@@ -10,7 +10,7 @@ use arbees::domain::market::{
 };
 use arbees::domain::money::{Edge, Price, Probability, Quantity, Usd};
 use arbees::domain::order::{Action, Groups, Order, Stance, TimeInForce};
-use arbees::domain::report::{FillReport, FillSource, Liquidity};
+use arbees::domain::report::{FillReport, FillSource, Liquidity, VenueMode};
 use arbees::domain::time::Time;
 use arbees::domain::verdict::{Approver, Check, Coordinates, Failure, Reason, Verdict};
 use serde_bytes::ByteBuf;
@@ -231,7 +231,7 @@ pub fn events() -> Vec<Event> {
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: Some(time()) },
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: None };
         OrderRejected: Event::OrderRejected { order_id: order_id(), attempt: 1, code: "insufficient_balance".into(), message: "".into() };
-        OrderOutcomeUnknown: Event::OrderOutcomeUnknown { order_id: order_id(), attempt: 1, why: "timeout after 5000 ms".into() };
+        OrderOutcomeUnknown: Event::OrderOutcomeUnknown { order_id: order_id(), attempt: 1, why: "timeout after 5000 ms".into(), seen: false };
         OrderNotPlaced: Event::OrderNotPlaced { order_id: order_id(), cause: not_placed().remove(0) };
         Filled: fill(FillSource::Venue, Liquidity::Taker);
         FillSettled: Event::FillSettled { order_id: order_id(), venue: Venue::Polymarket, trade_id: trade_id() };
@@ -245,8 +245,15 @@ pub fn events() -> Vec<Event> {
             Event::MarkTaken { key: key(), quote: Quote { bid: Some(price("0.5")), ask: Some(price("0.52")) }, at: time(), source: MarketSource::Venue },
             Event::MarkTaken { key: key(), quote: Quote { bid: None, ask: None }, at: time(), source: MarketSource::Signal };
         MarketSettled: Event::MarketSettled { venue: Venue::Kalshi, market: key().id, settlement: Settlement::Yes };
-        OpeningBalance: Event::OpeningBalance { cash: usd("1000") };
-        CashMoved: Event::CashMoved { amount: usd("-12.345678"), why: "withdrawn".into() };
+        VenueModeChanged: Event::VenueModeChanged { venue: Venue::Kalshi, mode: VenueMode::Reconciling, why: "a new session".into() };
+        BalanceSeen: Event::BalanceSeen { venue: Venue::Kalshi, cash: usd("1000.25"), read_through: time() };
+        ExternalOrderSeen:
+            Event::ExternalOrderSeen { order: Box::new(orders().remove(0)), venue_order_id: VenueOrderId::new("v-2").expect("id") };
+        ReconciliationDiverged:
+            Event::ReconciliationDiverged { venue: Venue::Kalshi, what: "cash".into(), ours: "$10".into(), theirs: "$9.5".into() };
+        OperatorAdjusted: Event::OperatorAdjusted { by: "cli".into(), reason: "adopted".into(), holding: Box::new(holding()) };
+        OpeningBalance: Event::OpeningBalance { venue: Venue::Paper, cash: usd("1000") };
+        CashMoved: Event::CashMoved { venue: Venue::Kalshi, id: "d-1".into(), amount: usd("-12.345678"), why: "withdrawn".into() };
         BreakerTripped: Event::BreakerTripped { scope: Scope::Global, reason: Reason::DailyLoss, observed: "-500".into(), limit: "-500".into() };
         BreakerReset: Event::BreakerReset { scope: Scope::Global, by: "ops".into(), reason: "looked into".into() };
         KillSet: Event::KillSet { by: "cli".into(), reason: "drill".into() };
@@ -270,9 +277,16 @@ pub fn events() -> Vec<Event> {
     let settled = |(venue, settlement)| Event::MarketSettled { venue, market: key().id, settlement };
     events.extend(settlements().into_iter().map(|settlement| settled((Venue::Kalshi, settlement))));
     events.extend(venues().into_iter().map(|venue| settled((venue, Settlement::Void))));
+    let modes = [VenueMode::Off, VenueMode::Open, VenueMode::CancelOnly, VenueMode::Halted];
+    events.extend(modes.map(|mode| Event::VenueModeChanged { venue: Venue::Kalshi, mode, why: "".into() }));
     let tripped = |scope| Event::BreakerTripped { scope, reason: Reason::DailyLoss, observed: "".into(), limit: "".into() };
     events.extend(scopes().into_iter().map(tripped));
     events
+}
+
+fn holding() -> Holding {
+    let order = orders().remove(0);
+    Holding { instrument: order.instrument, groups: order.groups, quantity: quantity("12.5"), cost: usd("6.25") }
 }
 
 /// An event in its place.

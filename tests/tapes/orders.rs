@@ -133,7 +133,7 @@ impl Trader {
                 self.check_kill(&order);
             }
             SubmitOutcome::Acked { .. } => self.check_taken(&order, &news),
-            SubmitOutcome::Unknown { .. } => panic!("nothing is unknown in process"),
+            other => panic!("nothing is unknown in process: {other:?}"),
         }
         self.check_cash();
     }

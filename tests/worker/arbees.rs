@@ -109,13 +109,13 @@ impl Place {
     /// Status and body of a GET; `None` while nobody listens.
     pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
         let url = format!("http://{}{path}", self.address()?);
-        let response = reqwest::Client::builder().no_proxy().build().expect("client").get(url).send().await.ok()?;
+        let response = arbees::http::client().build().expect("client").get(url).send().await.ok()?;
         Some((response.status().as_u16(), response.json().await.ok()?))
     }
 
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.address().expect("an engine"));
-        let mut request = reqwest::Client::builder().no_proxy().build().expect("client").post(url).json(body);
+        let mut request = arbees::http::client().build().expect("client").post(url).json(body);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

@@ -143,7 +143,15 @@ fn open(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     };
     let opening_cash = book.cash.cash;
     let mut engine = Engine::new(settings, book);
-    let start = Start { version: "bench".to_owned(), config_hash: Hash::ZERO, limits, opening_cash, head_hash: report.head.hash };
+    let start = Start {
+        version: "bench".to_owned(),
+        config_hash: Hash::ZERO,
+        limits,
+        paper_cash: Some(opening_cash),
+        venues: Vec::new(),
+        epoch: None,
+        head_hash: report.head.hash,
+    };
     engine.step(stage.clock().now(), Input::Start(Box::new(start)));
     let took = stage.nanos() - started;
     anyhow::ensure!(report.repairs.is_empty(), "the log was repaired: {:?}", report.repairs);

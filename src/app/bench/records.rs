@@ -82,7 +82,9 @@ impl Records {
             version: "bench".to_owned(),
             config_hash: Hash::ZERO,
             limits,
-            opening_cash: rig.exchange.account().cash(),
+            paper_cash: Some(rig.exchange.account().cash()),
+            venues: Vec::new(),
+            epoch: None,
             head_hash: Hash::ZERO,
         };
         rig.run(Input::Start(Box::new(start)))?;

@@ -42,7 +42,7 @@ pub fn pnl(book: &Projections) -> PnlView {
     PnlView {
         cash: cash.cash,
         reserved: cash.reserved,
-        free_cash: book.free_cash(),
+        free_cash: cash.cash - cash.reserved,
         equity: cash.equity(),
         marked_value: cash.marked_value,
         realized_pnl: cash.realized,

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
+use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
+use crate::domain::report::VenueMode;
 use crate::domain::time::Time;
 use crate::domain::verdict::Reason;
-use crate::projections::Projections;
+use crate::projections::{Projections, VenueRecord};
 
 /// What only the running process knows; a command that reads the log alone fills it from the log.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct StatusView {
     pub halted: Option<String>,
     pub kill: KillView,
     pub breakers: Vec<BreakerView>,
+    /// Venues with money; none on paper.
+    pub venues: Vec<VenueView>,
     pub orders: BTreeMap<&'static str, u64>,
     pub unknown_orders: Vec<UnknownOrder>,
     pub questions_open: usize,
@@ -65,6 +69,28 @@ pub struct UnknownOrder {
     /// Still held back for it.
     pub reserved: Usd,
     pub age_ms: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VenueView {
+    pub venue: Venue,
+    pub mode: VenueMode,
+    pub why: String,
+    pub since: Time,
+    /// In this log.
+    pub cash: Option<Usd>,
+    /// As the venue last stated it.
+    pub stated_cash: Option<Usd>,
+    /// The venue's time up to which its orders and fills are in this log.
+    pub proven_through: Option<Time>,
+    pub diverged: Vec<DivergedView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DivergedView {
+    pub what: String,
+    pub ours: String,
+    pub theirs: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -128,6 +154,25 @@ fn open_breakers(book: &Projections) -> Vec<BreakerView> {
     book.breakers.open().map(view).collect()
 }
 
+fn venues(book: &Projections) -> Vec<VenueView> {
+    let diverged = |(what, ours, theirs): &(Box<str>, Box<str>, Box<str>)| DivergedView {
+        what: what.to_string(),
+        ours: ours.to_string(),
+        theirs: theirs.to_string(),
+    };
+    let view = |(venue, record): (Venue, &VenueRecord)| VenueView {
+        venue,
+        mode: record.mode,
+        why: record.why.to_string(),
+        since: record.since,
+        cash: book.cash.account(venue).map(|account| account.cash),
+        stated_cash: record.stated_cash,
+        proven_through: record.proven_through,
+        diverged: record.diverged.iter().map(diverged).collect(),
+    };
+    book.venues.iter().map(view).collect()
+}
+
 pub fn status(book: &Projections, facts: &EngineFacts) -> StatusView {
     let mut orders: BTreeMap<&'static str, u64> = BTreeMap::new();
     for record in book.orders.iter() {
@@ -155,6 +200,7 @@ pub fn status(book: &Projections, facts: &EngineFacts) -> StatusView {
         halted: facts.halted.clone(),
         kill: kill(book, facts.killed),
         breakers: open_breakers(book),
+        venues: venues(book),
         orders,
         unknown_orders: book.orders.unknown().map(unknown).collect(),
         questions_open: facts.questions_open,

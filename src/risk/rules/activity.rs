@@ -39,8 +39,10 @@ pub fn unknown_amount(case: &Case<'_>) -> Option<Check> {
 
 pub fn cash(case: &Case<'_>) -> Option<Check> {
     let order = case.order?;
-    let granted: Usd = case.others.iter().map(|other| other.cost_bound(other.quantity)).sum();
-    let free = case.projections.free_cash() - granted;
+    let account = |venue| case.projections.cash.payer(venue);
+    let same = case.others.iter().filter(|other| account(other.instrument.venue) == account(order.instrument.venue));
+    let granted: Usd = same.map(|other| other.cost_bound(other.quantity)).sum();
+    let free = case.projections.free_cash(order.instrument.venue) - granted;
     let needed = order.cost_bound(order.quantity);
     Some(Check::new(Reason::Cash, needed <= free, format!("${needed} needed"), format!("${free} free")))
 }

@@ -5,6 +5,8 @@
 pub mod activity;
 /// The book the strategy saw.
 pub mod book;
+/// The caps of the first live days.
+pub mod canary;
 /// Edge and probability.
 pub mod edge;
 /// Worst cases and conflicting intents.

@@ -43,6 +43,11 @@ pub fn on_grid(case: &Case<'_>) -> Option<Check> {
     shared(case, Reason::OffGrid)
 }
 
+/// Told for every request that names a venue's instrument, complete or not.
+pub fn venue_ready(case: &Case<'_>) -> Option<Check> {
+    Some(crate::projections::venue_ready(case.projections, case.request.signal.venue))
+}
+
 fn shared(case: &Case<'_>, reason: Reason) -> Option<Check> {
     let checks = shared_checks(case.projections, case.order?, case.request.signal.created_at, case.now);
     checks.into_iter().find(|check| check.reason == reason)

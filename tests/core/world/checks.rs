@@ -45,6 +45,7 @@ pub fn limits() -> Limits {
         unknown_age_max_ms: 600_000,
         unknown_amount_max: usd("1000"),
         day_offset_minutes: 0,
+        canary: None,
     }
 }
 
@@ -77,7 +78,8 @@ impl World {
             assert!(worst <= limits.game_exposure_max, "game {game}: {worst} over {}", limits.game_exposure_max);
         }
         assert!(book.exposure.total <= limits.total_exposure_max, "total {}", book.exposure.total);
-        assert!(book.free_cash() >= Usd::ZERO, "free cash {}", book.free_cash());
+        let free = book.cash.cash - book.cash.reserved;
+        assert!(free >= Usd::ZERO, "free cash {free}");
         let reserved: Usd = book.orders.iter().map(|record| record.reserved()).sum();
         assert_eq!(book.cash.reserved, reserved, "the running sum of reservations");
         for record in book.orders.iter().filter(|r| r.state == OrderState::NotPlaced) {

@@ -294,15 +294,17 @@ impl World {
                     self.push(wait, Message::ArriveSubmit(self.engine_life, Box::new(order), attempt));
                 }
             }
-            Effect::Cancel { order } => {
+            Effect::Cancel { order, .. } => {
                 let wait = self.dice.between(1, 40);
                 self.push(wait, Message::ArriveCancel(self.engine_life, order.order_id));
             }
-            Effect::LookUp { order } => {
+            Effect::LookUp { order, .. } => {
                 let wait = self.dice.between(1, 40);
                 self.push(wait, Message::LookUp(self.engine_life, order));
             }
             Effect::Halt { why } => panic!("halted: {why}"),
+            Effect::Watch { .. } => {}
+            asked @ (Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => panic!("not on paper: {asked:?}"),
         }
     }
 
@@ -461,7 +463,9 @@ impl World {
             version: "test".into(),
             config_hash: Hash::ZERO,
             limits: limits(),
-            opening_cash: Usd::parse("1000").expect("cash"),
+            paper_cash: Some(Usd::parse("1000").expect("cash")),
+            venues: Vec::new(),
+            epoch: None,
             head_hash,
         };
         self.engine_step(Input::Start(Box::new(start)));

@@ -1,0 +1,203 @@
+//! Orders and fills as venues list them: whose they are, and what they say of ours.
+
+use super::{Effect, Engine, Timer};
+use crate::domain::event::{Event, Scope};
+use crate::domain::fees;
+use crate::domain::ids::{ClientOrderId, OrderId, SignalId, VenueOrderId};
+use crate::domain::market::{BookKey, Instrument, Outcome};
+use crate::domain::matching::Side;
+use crate::domain::order::{Action, Order, OrderState, TimeInForce};
+use crate::domain::report::{FillReport, FillSource, VenueFill, VenueOrder, VenueState};
+use crate::domain::time::{Now, Time};
+use crate::domain::verdict::Reason;
+use crate::projections::OrderRecord;
+
+/// Fills that may wait for their order: a flood of foreign ones is answered by a breaker long before.
+const UNCLAIMED_MAX: usize = 4_096;
+/// An order can't have been created before we sent it; clocks may differ by this much.
+const CREATED_MARGIN_MS: i64 = 10_000;
+/// A venue that could not say whose order it is, is asked again after this.
+const IDENTIFY_AGAIN_MS: i64 = 1_000;
+/// How long a foreign order without an expiry is taken to live: its end comes as news or by a reading.
+const EXTERNAL_LIFE_MS: i64 = 30 * 86_400_000;
+
+impl Engine {
+    /// Our order of that book with this name at the venue, or with this name of ours.
+    fn owner(&self, key: &BookKey, venue_order_id: &VenueOrderId, client: Option<&ClientOrderId>) -> Option<OrderId> {
+        let named = self.book.orders.of_book(key).find(|record| record.venue_order_id.as_ref() == Some(venue_order_id));
+        let ours = |record: &&OrderRecord| {
+            record.venue_order_id.is_none() && client.is_some_and(|client| record.order.order_id.client_order_id() == *client)
+        };
+        named.or_else(|| self.book.orders.of_book(key).find(ours)).map(|record| record.order.order_id)
+    }
+
+    pub(super) fn traded(&mut self, now: Now, fill: VenueFill, out: &mut Vec<Effect>) {
+        if let Some(order_id) = self.owner(&fill.key, &fill.venue_order_id, fill.client_order_id.as_ref()) {
+            return self.own_fill(now, order_id, fill, out);
+        }
+        // Traded before this account was taken over: part of what was found then.
+        if self.book.cash.account(fill.key.venue).is_none_or(|account| fill.at < account.opened_at) {
+            return;
+        }
+        let name = (fill.key.clone(), fill.venue_order_id.clone());
+        let asked = self.unclaimed.contains_key(&name);
+        let waiting = self.unclaimed.entry(name.clone()).or_default();
+        if waiting.len() < UNCLAIMED_MAX && waiting.iter().all(|other| other.trade_id != fill.trade_id) {
+            waiting.push(fill);
+        }
+        if !asked {
+            self.identify(name.0, name.1, out);
+        }
+    }
+
+    pub(super) fn identify(&mut self, key: BookKey, venue_order_id: VenueOrderId, out: &mut Vec<Effect>) {
+        if self.unclaimed.contains_key(&(key.clone(), venue_order_id.clone())) {
+            out.push(Effect::Identify { key, venue_order_id });
+        }
+    }
+
+    pub(super) fn identified(
+        &mut self,
+        now: Now,
+        key: BookKey,
+        venue_order_id: VenueOrderId,
+        found: Result<Option<VenueOrder>, String>,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.halted.is_some() {
+            return;
+        }
+        match found {
+            Ok(Some(listed)) => self.listed(now, listed, out),
+            Ok(None) => self.adopt_fills(now, key, venue_order_id, out),
+            Err(_) => self.set_timer(now.mono.plus_ms(IDENTIFY_AGAIN_MS), Timer::Identify(key, venue_order_id)),
+        }
+    }
+
+    /// Fills of an order that the venue doesn't show any more: they are the order.
+    fn adopt_fills(&mut self, now: Now, key: BookKey, venue_order_id: VenueOrderId, out: &mut Vec<Effect>) {
+        let Some(first) = self.unclaimed.get(&(key.clone(), venue_order_id.clone())).and_then(|fills| fills.first()) else { return };
+        let listed = VenueOrder {
+            venue_order_id,
+            client_order_id: None,
+            key,
+            side: first.side,
+            price: first.price,
+            quantity: first.quantity,
+            filled: first.quantity,
+            remaining: Default::default(),
+            state: VenueState::Executed,
+            cause: None,
+            created_at: None,
+            expires_at: None,
+        };
+        self.adopt_order(now, &listed, out);
+    }
+
+    /// Fills that waited for this order's name, if it has one now; or for the certainty that it has none.
+    pub(super) fn claim(&mut self, now: Now, order_id: &OrderId, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(order_id) else { return };
+        let Some(venue_order_id) = record.venue_order_id.clone() else { return };
+        let name = (record.order.instrument.book_key(), venue_order_id);
+        for fill in self.unclaimed.remove(&name).unwrap_or_default() {
+            self.own_fill(now, *order_id, fill, out);
+        }
+    }
+
+    fn own_fill(&mut self, now: Now, order_id: OrderId, fill: VenueFill, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        let order = &record.order;
+        if fill.side != order.book_side() {
+            let observed = format!("trade {} of {} on the other side than ordered", fill.trade_id, fill.venue_order_id);
+            let scope = Scope::Market(fill.key);
+            return self.trip(now, scope, Reason::UnexpectedFill, observed, "the side that was ordered".to_owned(), out);
+        }
+        let fee = fill.fee.unwrap_or_else(|| fees::taker_bound(order.fee, order.instrument.in_book_terms(fill.price), fill.quantity));
+        let report = FillReport {
+            order_id,
+            trade_id: fill.trade_id,
+            instrument: order.instrument.clone(),
+            action: order.action,
+            quantity: fill.quantity,
+            price: order.instrument.in_book_terms(fill.price),
+            fee,
+            fee_provisional: fill.fee.is_none(),
+            liquidity: fill.liquidity,
+            settled: true,
+            venue_at: fill.at,
+            source: FillSource::Venue,
+        };
+        match (self.book.fee_of(&report), fill.fee) {
+            (None, _) => self.fill(now, report, out),
+            (Some(booked), Some(fee)) if booked != fee => {
+                let (venue, trade_id) = (report.instrument.venue, report.trade_id);
+                self.append(now, vec![Event::FeeCorrected { order_id, venue, trade_id, fee }], out);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn listed(&mut self, now: Now, listed: VenueOrder, out: &mut Vec<Effect>) {
+        let Some(order_id) = self.owner(&listed.key, &listed.venue_order_id, listed.client_order_id.as_ref()) else {
+            let awaited = self.unclaimed.contains_key(&(listed.key.clone(), listed.venue_order_id.clone()));
+            if awaited || listed.state == VenueState::Resting && self.book.cash.is_opened(listed.key.venue) {
+                self.adopt_order(now, &listed, out);
+            }
+            return;
+        };
+        let Some(record) = self.book.orders.get(&order_id).filter(|record| !record.is_done()) else { return };
+        // Being sent right now: its own answer comes, too, and names it. A fill may already wait for the name.
+        if !record.external && !is_as_sent(record, &listed) {
+            return self.mismatched(now, order_id, &listed.venue_order_id, out);
+        }
+        let cause = listed.cause.unwrap_or_else(|| "ended by the venue".to_owned());
+        self.found(now, order_id, listed.venue_order_id, listed.state, (listed.filled, cause), out);
+    }
+
+    /// Counts a foreign order as ours, with its fills, and stops that market until a person has looked.
+    fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
+        let mut order = external_order(listed, now);
+        self.keep_group(&mut order);
+        let (order_id, key) = (order.order_id, listed.key.clone());
+        let observed = format!("{:?} {} of {} at {}, order {}", listed.side, listed.quantity, key, listed.price, listed.venue_order_id);
+        let event = Event::ExternalOrderSeen { order: Box::new(order), venue_order_id: listed.venue_order_id.clone() };
+        self.append(now, vec![event], out);
+        self.claim(now, &order_id, out);
+        if matches!(listed.state, VenueState::Canceled | VenueState::Expired) {
+            self.venue_ended(now, order_id, listed.state, listed.filled, "ended by whoever placed it".to_owned(), out);
+        }
+        self.trip(now, Scope::Market(key), Reason::ExternalOrder, observed, "orders of this engine only".to_owned(), out);
+    }
+}
+
+/// Whether the venue's order is the one we sent, in all that was sent.
+fn is_as_sent(record: &OrderRecord, listed: &VenueOrder) -> bool {
+    let order = &record.order;
+    let sent_at = record.first_sent_at.unwrap_or(record.requested_at);
+    let not_older = listed.created_at.is_none_or(|created| created.ms_since(sent_at) > -CREATED_MARGIN_MS);
+    let same_terms = listed.side == order.book_side() && listed.price == order.book_limit() && listed.quantity == order.quantity;
+    listed.key == order.instrument.book_key() && same_terms && (not_older || record.state == OrderState::Working)
+}
+
+/// A foreign order in our words: whatever its sender meant, it is taken to open.
+fn external_order(listed: &VenueOrder, now: Now) -> Order {
+    let venue = listed.key.venue;
+    let outcome = if listed.side == Side::Bid || !venue.nets_outcomes() { Outcome::Yes } else { Outcome::No };
+    let action = if listed.side == Side::Ask && !venue.nets_outcomes() { Action::Sell } else { Action::Buy };
+    let instrument = Instrument { venue, market: listed.key.id.clone(), token: None, outcome };
+    let ends_at = listed.expires_at.unwrap_or(now.wall.plus_ms(EXTERNAL_LIFE_MS));
+    Order {
+        order_id: OrderId::external(venue.as_str(), &listed.venue_order_id),
+        signal_id: SignalId::new("external").expect("Invariant: a plain word is a valid id"),
+        revision: 0,
+        groups: super::intake::plain_groups(&instrument),
+        limit: instrument.in_book_terms(listed.price),
+        action,
+        quantity: listed.quantity,
+        tif: TimeInForce::Gtc,
+        expires_at: Time::max(ends_at, now.wall),
+        venue_expires_at: Time::max(ends_at, now.wall),
+        fee: fees::assumed_rate(venue, None),
+        instrument,
+    }
+}

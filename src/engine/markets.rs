@@ -1,0 +1,65 @@
+//! Markets that a signal waits for: with money nobody trades what the venue hasn't described.
+
+use super::{Effect, Engine, SignalInput, Timer};
+use crate::domain::ids::Mode;
+use crate::domain::market::{BookKey, Market, MarketSource, Venue};
+use crate::domain::report::VenueMode;
+use crate::domain::signal::{Parsed, Signal};
+use crate::domain::time::Now;
+
+/// A signal waits this long for the description of its market, then it is judged without (and vetoed).
+const DESCRIBE_WITHIN_MS: i64 = 3_000;
+/// A market that could not be described isn't asked for again before this.
+const DESCRIBE_AGAIN_MS: i64 = 10_000;
+/// Signals that wait for descriptions; more are judged at once.
+const WAITING_MAX: usize = 256;
+
+impl Engine {
+    /// Holds the signal back while its market is being described. Returns it when there is nothing to wait for.
+    pub(super) fn await_market(&mut self, now: Now, input: SignalInput, out: &mut Vec<Effect>) -> Option<SignalInput> {
+        let Ok(Parsed::Signal { signal, .. }) = &input.parsed else { return Some(input) };
+        let Some(key) = self.undescribed_book(now, signal) else { return Some(input) };
+        if self.waiting.values().map(Vec::len).sum::<usize>() >= WAITING_MAX {
+            return Some(input);
+        }
+        let waiting = self.waiting.entry(key.clone()).or_default();
+        waiting.push(input);
+        if waiting.len() == 1 {
+            self.set_timer(now.mono.plus_ms(DESCRIBE_WITHIN_MS), Timer::DescriptionDue(key.clone()));
+            out.push(Effect::Describe { key });
+        }
+        None
+    }
+
+    fn undescribed_book(&self, now: Now, signal: &Signal) -> Option<BookKey> {
+        let live = self.settings.mode != Mode::Paper && self.book.venues.mode(signal.venue) != VenueMode::Off;
+        let id = match signal.venue {
+            Venue::Kalshi => signal.market_id.clone(),
+            Venue::Polymarket | Venue::Paper => None,
+        };
+        let key = BookKey { venue: signal.venue, id: id.filter(|_| live)? };
+        let known = self.book.markets.get(&key).is_some_and(|market| market.source == MarketSource::Venue);
+        let tried = self.undescribed.get(&key).is_some_and(|at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
+        (!known && !tried).then_some(key)
+    }
+
+    pub(super) fn described(&mut self, now: Now, key: BookKey, found: Result<Market, String>, out: &mut Vec<Effect>) {
+        if self.halted.is_some() || !self.started {
+            return;
+        }
+        match found {
+            Ok(market) => {
+                self.market(now, market, out);
+                out.push(Effect::Watch { key: key.clone() });
+            }
+            Err(_) if !self.waiting.contains_key(&key) => return,
+            Err(_) => {
+                self.undescribed.retain(|_, at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
+                self.undescribed.insert(key.clone(), now.mono);
+            }
+        }
+        for input in self.waiting.remove(&key).unwrap_or_default() {
+            self.signal(now, input, out);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Accounts as venues read them, beside the fold: what is missing is folded, what differs stops trading, nothing is
+//! invented.
+
+use super::{Effect, Engine, Timer};
+use crate::domain::event::{Event, Holding, Scope};
+use crate::domain::market::{BookKey, Instrument, Outcome, Venue};
+use crate::domain::money::{Quantity, Usd};
+use crate::domain::order::OrderState;
+use crate::domain::report::{AccountReading, VenueMode, VenuePosition, VenueSettlement};
+use crate::domain::time::Now;
+use crate::domain::verdict::Reason;
+
+/// A difference is looked at again after this: reads lag behind fills.
+const LOOK_AGAIN_MS: i64 = 1_000;
+/// Cash may differ by less than this: what a venue rounds away.
+const CASH_TOLERANCE: Usd = Usd::from_micros(10_000);
+/// A proof that says nothing new is written down this often.
+const PROOF_EVERY_MS: i64 = 600_000;
+
+/// Something that the venue shows otherwise than the fold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// `None`: the cash.
+    key: Option<BookKey>,
+    ours: String,
+    theirs: String,
+}
+
+impl Engine {
+    pub(super) fn venue_mode(&mut self, now: Now, venue: Venue, mode: VenueMode, why: &str, out: &mut Vec<Effect>) {
+        let known = self.book.venues.get(venue);
+        // Only a reading that agrees opens a venue.
+        if mode == VenueMode::Open || known.is_some_and(|record| record.mode == mode) {
+            return;
+        }
+        self.suspected.remove(&venue);
+        let why: String = why.chars().take(256).collect();
+        self.append(now, vec![Event::VenueModeChanged { venue, mode, why: why.into() }], out);
+    }
+
+    pub(super) fn account(&mut self, now: Now, reading: AccountReading, out: &mut Vec<Effect>) {
+        let venue = reading.venue;
+        if matches!(self.book.venues.mode(venue), VenueMode::Off | VenueMode::Halted | VenueMode::CancelOnly) {
+            return;
+        }
+        if !self.book.cash.is_opened(venue) && !self.open_account(now, &reading, out) {
+            return;
+        }
+        self.take_in(now, &reading, out);
+        if self.unclaimed.keys().any(|(key, _)| key.venue == venue) {
+            // A fill is known and not booked yet: neither side is wrong.
+            return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
+        }
+        let differences = self.differences(&reading);
+        let suspected = self.suspected.insert(venue, differences.clone()).unwrap_or_default();
+        let (real, fresh): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| suspected.contains(difference));
+        if !fresh.is_empty() {
+            return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
+        }
+        let agrees = real.is_empty();
+        for difference in real {
+            self.diverged(now, venue, difference, out);
+        }
+        self.proven(now, &reading, agrees, out);
+    }
+
+    /// The first reading of an account: what holds nothing is taken over as it is, the rest needs a person.
+    fn open_account(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) -> bool {
+        if reading.positions.is_empty() && reading.open_orders.is_empty() {
+            self.append(now, vec![Event::OpeningBalance { venue: reading.venue, cash: reading.cash }], out);
+            return true;
+        }
+        let (positions, orders) = (reading.positions.len(), reading.open_orders.len());
+        let why =
+            format!("the account holds {positions} positions and {orders} open orders that this log doesn't know: run `arbees adopt`");
+        if self.book.venues.get(reading.venue).is_none_or(|record| *record.why != *why) {
+            let event = Event::VenueModeChanged { venue: reading.venue, mode: VenueMode::Reconciling, why: why.into() };
+            self.append(now, vec![event], out);
+        }
+        false
+    }
+
+    /// An operator has seen what the account holds and takes it over.
+    pub(super) fn adopt(&mut self, now: Now, by: &str, reading: &AccountReading, out: &mut Vec<Effect>) -> Result<String, String> {
+        let venue = reading.venue;
+        if self.book.cash.is_opened(venue) {
+            return Err(format!("the {venue} account is in this log already; differences are settled one by one"));
+        }
+        let mut events = vec![Event::OpeningBalance { venue, cash: reading.cash }];
+        for position in &reading.positions {
+            let holding = Box::new(holding(position));
+            events.push(Event::OperatorAdjusted { by: by.into(), reason: "adopted with the account".into(), holding });
+        }
+        let count = events.len() - 1;
+        self.append(now, events, out);
+        for order in reading.open_orders.clone() {
+            self.listed(now, order, out);
+        }
+        Ok(format!("{venue} account taken over: ${} cash, {count} positions, {} open orders", reading.cash, reading.open_orders.len()))
+    }
+
+    /// Everything in the reading that the fold lacks.
+    fn take_in(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) {
+        let venue = reading.venue;
+        for movement in &reading.movements {
+            let old = self.book.cash.account(venue).is_none_or(|account| movement.at < account.opened_at);
+            if !old && !self.book.cash.has_moved(venue, &movement.id) {
+                let why = if movement.amount < Usd::ZERO { "withdrawal" } else { "deposit" };
+                let event = Event::CashMoved { venue, id: movement.id.clone().into(), amount: movement.amount, why: why.into() };
+                self.append(now, vec![event], out);
+            }
+        }
+        for order in reading.open_orders.clone() {
+            self.listed(now, order, out);
+        }
+        for fill in reading.fills.clone() {
+            self.traded(now, fill, out);
+        }
+        for settlement in reading.settlements.clone() {
+            self.venue_settled(now, settlement, out);
+        }
+        let listed = |id| reading.open_orders.iter().any(|order| Some(&order.venue_order_id) == id);
+        let gone = self.book.orders.live().filter(|record| record.order.instrument.venue == venue && record.state == OrderState::Working);
+        let gone: Vec<_> = gone.filter(|r| !listed(r.venue_order_id.as_ref())).map(|r| r.order.order_id).collect();
+        for order_id in gone {
+            self.set_timer(now.mono, Timer::LookUp(order_id));
+        }
+    }
+
+    fn differences(&self, reading: &AccountReading) -> Vec<Difference> {
+        let venue = reading.venue;
+        let mut keys: Vec<&BookKey> = reading.positions.iter().map(|position| &position.key).collect();
+        keys.extend(self.book.positions.held().map(|(key, _)| key).filter(|key| key.venue == venue));
+        keys.sort();
+        keys.dedup();
+        // An order whose fate is unknown may have filled: its look-up tells.
+        let unsure: Vec<BookKey> =
+            self.book.orders.live().filter(|r| r.state != OrderState::Working).map(|r| r.order.instrument.book_key()).collect();
+        keys.retain(|key| !unsure.contains(key));
+        let mut found: Vec<Difference> = keys.into_iter().filter_map(|key| self.position_difference(key, reading)).collect();
+        found.extend(self.cash_difference(reading).filter(|_| unsure.iter().all(|key| key.venue != venue)));
+        found
+    }
+
+    fn position_difference(&self, key: &BookKey, reading: &AccountReading) -> Option<Difference> {
+        let theirs = reading.positions.iter().find(|position| position.key == *key).map_or(Quantity::ZERO, |position| position.signed);
+        let position = self.book.positions.get(key);
+        let ours = position.map_or(Quantity::ZERO, |position| {
+            let up = position.instrument.outcome == position.instrument.book_outcome();
+            if up { position.quantity } else { -position.quantity }
+        });
+        let settled = self.book.markets.settlement(key).is_some();
+        (ours != theirs && !settled).then(|| Difference { key: Some(key.clone()), ours: ours.to_string(), theirs: theirs.to_string() })
+    }
+
+    /// Whether a venue has taken the price of resting orders out of the cash it shows, its page leaves open: both agree.
+    fn cash_difference(&self, reading: &AccountReading) -> Option<Difference> {
+        let account = self.book.cash.account(reading.venue)?;
+        let (most, least) = (account.cash + CASH_TOLERANCE, account.cash - account.reserved - CASH_TOLERANCE);
+        let agrees = least < reading.cash && reading.cash < most;
+        (!agrees).then(|| Difference { key: None, ours: format!("${}", account.cash), theirs: format!("${}", reading.cash) })
+    }
+
+    fn diverged(&mut self, now: Now, venue: Venue, difference: Difference, out: &mut Vec<Effect>) {
+        let Difference { key, ours, theirs } = difference;
+        let (what, scope) = match key {
+            Some(key) => (format!("position {}", key.id), Scope::Market(key)),
+            None => ("cash".to_owned(), Scope::Venue(venue)),
+        };
+        let noted = |(a, b, c): &(Box<str>, Box<str>, Box<str>)| **a == *what && **b == *ours && **c == *theirs;
+        if self.book.venues.get(venue).is_some_and(|record| record.diverged.iter().any(noted)) {
+            return;
+        }
+        let observed = format!("{what}: the venue says {theirs}");
+        let event = Event::ReconciliationDiverged { venue, what: what.into(), ours: ours.as_str().into(), theirs: theirs.into() };
+        self.append(now, vec![event], out);
+        self.trip(now, scope, Reason::PositionDiverged, observed, format!("{ours}, as the log says"), out);
+    }
+
+    fn proven(&mut self, now: Now, reading: &AccountReading, agrees: bool, out: &mut Vec<Effect>) {
+        let (venue, cash, read_through) = (reading.venue, reading.cash, reading.read_through);
+        let record = self.book.venues.get(venue);
+        let opens = record.is_none_or(|record| record.mode != VenueMode::Open);
+        let stale = record.and_then(|record| record.proven_through).is_none_or(|at| read_through.ms_since(at) >= PROOF_EVERY_MS);
+        let news = record.is_none_or(|record| record.stated_cash != Some(cash) || !record.diverged.is_empty());
+        let mut events = Vec::new();
+        if agrees && (opens || stale || news) {
+            events.push(Event::BalanceSeen { venue, cash, read_through });
+        }
+        if opens {
+            let why = if agrees { "account reconciled" } else { "account read; what differs is stopped by its breaker" };
+            events.push(Event::VenueModeChanged { venue, mode: VenueMode::Open, why: why.into() });
+        }
+        if !events.is_empty() {
+            self.append(now, events, out);
+        }
+    }
+
+    pub(super) fn venue_settled(&mut self, now: Now, settled: VenueSettlement, out: &mut Vec<Effect>) {
+        let VenueSettlement { key, settlement, .. } = settled;
+        let ours = self.book.positions.get(&key).is_some() || self.book.orders.of_book(&key).next().is_some();
+        if !ours || self.book.markets.settlement(&key).is_some() {
+            return;
+        }
+        self.append(now, vec![Event::MarketSettled { venue: key.venue, market: key.id, settlement }], out);
+    }
+}
+
+fn holding(position: &VenuePosition) -> Holding {
+    let outcome = if position.signed < Quantity::ZERO { Outcome::No } else { Outcome::Yes };
+    let instrument = Instrument { venue: position.key.venue, market: position.key.id.clone(), token: None, outcome };
+    let groups = super::intake::plain_groups(&instrument);
+    Holding { instrument, groups, quantity: position.signed.abs(), cost: position.cost }
+}
