@@ -61,6 +61,19 @@ pub enum BusError {
     Failed { what: String, why: String },
 }
 
+/// A lease that nobody has renewed for this long is free.
+pub const LEASE_TTL_MS: i64 = 10_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LeaseError {
+    /// Somebody else has it, or took it meanwhile.
+    #[error("held by {by}")]
+    Held { by: String },
+    /// Nothing is known; it may have been taken.
+    #[error("{0}")]
+    Bus(BusError),
+}
+
 /// What was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -252,6 +265,13 @@ pub trait Bus: Send + Sync {
 
     /// Puts a signal into the stream and waits until it is kept; returns its stream sequence.
     async fn publish_signal(&self, subject: &str, payload: Bytes) -> Result<u64, BusError>;
+
+    /// Takes the lease `key` (`revision: None`, when nobody holds it) or renews it by compare-and-swap. Returns its new
+    /// revision, which only grows. It is free `LEASE_TTL_MS` after the last renewal.
+    async fn lease_take(&self, key: &str, holder: Bytes, revision: Option<u64>) -> Result<u64, LeaseError>;
+
+    /// Frees a lease that is still at this revision.
+    async fn lease_give_back(&self, key: &str, revision: u64) -> Result<(), BusError>;
 
     fn state(&self) -> watch::Receiver<BusState>;
 

@@ -11,6 +11,8 @@ pub mod desks;
 pub mod engine_loop;
 /// Signals from the bus to the engine.
 pub mod intake;
+/// One owner: leases that orders need.
+pub mod lease;
 /// Tapes and the demo's market, row by row into the paper exchange.
 pub mod market_feed;
 /// Log lines of orders.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Bus, BusError, BusState, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
+    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
     subjects,
 };
 use crate::domain::time::Now;
@@ -137,6 +137,15 @@ impl Bus for EmbeddedBus {
         let stream_seq = self.0.queue.push(subject, &payload).ok_or_else(too_large)?;
         self.0.deliver(&Message { subject: subject.to_owned(), payload, reply: None });
         Ok(stream_seq)
+    }
+
+    async fn lease_take(&self, _key: &str, _holder: Bytes, _revision: Option<u64>) -> Result<u64, LeaseError> {
+        let why = "a lease needs a NATS server that others can see too: set NATS_URL".to_owned();
+        Err(LeaseError::Bus(BusError::Misconfigured(why)))
+    }
+
+    async fn lease_give_back(&self, _key: &str, _revision: u64) -> Result<(), BusError> {
+        Ok(())
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -3,6 +3,8 @@
 
 /// Acknowledgements, also over an outage.
 mod acks;
+/// One owner for what must have only one.
+mod lease;
 /// The stream and its durable: created if absent, read back, compared.
 mod provision;
 /// Signals from the stream.
@@ -27,7 +29,7 @@ use tokio::task::JoinHandle;
 use url::Servers;
 
 use super::{
-    Bus, BusError, BusState, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
+    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
     subjects,
 };
 
@@ -235,6 +237,14 @@ impl Bus for NatsBus {
             other => other,
         }
         .map_err(|error| failed(&format!("no stream confirmed the signal on `{subject}`"), &error))
+    }
+
+    async fn lease_take(&self, key: &str, holder: Bytes, revision: Option<u64>) -> Result<u64, LeaseError> {
+        lease::take(&self.link, key, holder, revision).await
+    }
+
+    async fn lease_give_back(&self, key: &str, revision: u64) -> Result<(), BusError> {
+        lease::give_back(&self.link, key, revision).await
     }
 
     fn state(&self) -> watch::Receiver<BusState> {
