@@ -23,7 +23,7 @@ pub use value::Nats;
 
 use crate::domain::ids::{Hash, Instance, Mode, sha256};
 use crate::domain::limits::{Canary, Limits};
-use crate::domain::money::Usd;
+use crate::domain::money::{Quantity, Usd};
 use read::Values;
 
 /// A settings file is a page of text; more is the wrong file.
@@ -45,6 +45,8 @@ pub struct Config {
     /// An attempt can still reach the venue for this long.
     pub submit_stale_after_ms: i64,
     pub log_lines: LogLines,
+    /// Absent without credentials: the venue is off.
+    pub kalshi: Option<KalshiSettings>,
     pub secrets: Secrets,
     pub tools: Tools,
     /// Each setting as it is in force, in the order of the table.
@@ -74,10 +76,21 @@ pub struct LogLines {
     pub level: &'static str,
 }
 
+/// An account at Kalshi.
+#[derive(Clone, Debug)]
+pub struct KalshiSettings {
+    pub key_id: SecretString,
+    pub key_path: PathBuf,
+    /// `None`: the host of the mode.
+    pub api_url: Option<String>,
+    pub ws_url: Option<String>,
+    /// Zero: no fuse.
+    pub fuse_contracts: Quantity,
+    pub reconcile_every_ms: u32,
+}
+
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    pub kalshi_api_key_id: Option<SecretString>,
-    pub kalshi_private_key_path: Option<PathBuf>,
     pub poly_private_key: Option<SecretString>,
     pub poly_private_key_path: Option<PathBuf>,
 }
@@ -150,8 +163,8 @@ pub fn from_sources(environment: &Variables, file: Option<&EnvFile<'_>>) -> Resu
     values.derive(mode);
     let mut together = contradictions(&values, mode);
     values.problems.append(&mut together);
-    if mode != Mode::Paper {
-        values.problems.push(Problem::NotInThisVersion(mode));
+    if mode != Mode::Paper && values.secret("KALSHI_API_KEY_ID").is_none() {
+        values.problems.push(Problem::NoAccount(mode));
     }
     if values.problems.is_empty() { Ok(config(&values, mode)) } else { Err(ConfigError { problems: values.problems }) }
 }
@@ -179,6 +192,14 @@ fn contradictions(values: &Values, mode: Mode) -> Vec<Problem> {
     must(
         values.secret("POLY_PRIVATE_KEY").is_none() || values.path_if_any("POLY_PRIVATE_KEY_PATH").is_none(),
         "POLY_PRIVATE_KEY and POLY_PRIVATE_KEY_PATH are both set: leave one out".to_owned(),
+    );
+    must(
+        values.secret("KALSHI_API_KEY_ID").is_some() == values.path_if_any("KALSHI_PRIVATE_KEY_PATH").is_some(),
+        "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH belong together: set both or none".to_owned(),
+    );
+    must(
+        !matches!(mode, Mode::Demo | Mode::Live) || values.nats("NATS_URL") != Nats::Embedded,
+        format!("NATS_URL = embedded in {mode}: one owner is proven by a lease that others can see; name a NATS server"),
     );
     must(
         values.path("RISK_KEY_PATH") != values.path("RISK_PUBLIC_KEY_PATH"),
@@ -218,9 +239,8 @@ fn config(values: &Values, mode: Mode) -> Config {
             json: values.word("LOG_FORMAT") == Some("json"),
             level: values.word("LOG_LEVEL").expect("Invariant: LOG_LEVEL has a default"),
         },
+        kalshi: kalshi(values),
         secrets: Secrets {
-            kalshi_api_key_id: values.secret("KALSHI_API_KEY_ID"),
-            kalshi_private_key_path: values.path_if_any("KALSHI_PRIVATE_KEY_PATH"),
             poly_private_key: values.secret("POLY_PRIVATE_KEY"),
             poly_private_key_path: values.path_if_any("POLY_PRIVATE_KEY_PATH"),
         },
@@ -231,6 +251,17 @@ fn config(values: &Values, mode: Mode) -> Config {
         },
         effective: settings::all().map(|setting| values.effective(setting)).collect(),
     }
+}
+
+fn kalshi(values: &Values) -> Option<KalshiSettings> {
+    Some(KalshiSettings {
+        key_id: values.secret("KALSHI_API_KEY_ID")?,
+        key_path: values.path_if_any("KALSHI_PRIVATE_KEY_PATH")?,
+        api_url: values.text("KALSHI_API_URL"),
+        ws_url: values.text("KALSHI_WS_URL"),
+        fuse_contracts: values.contracts("KALSHI_FUSE_CONTRACTS"),
+        reconcile_every_ms: values.count("KALSHI_RECONCILE_EVERY_MS"),
+    })
 }
 
 fn limits(values: &Values, mode: Mode) -> Limits {

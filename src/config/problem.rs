@@ -46,9 +46,8 @@ pub enum Problem {
     /// Settings that are right one by one and wrong together.
     #[error("{0}")]
     Together(String),
-    /// Understood, but not built yet.
-    #[error("TRADING_MODE = {0}: this version trades on paper only; {0} comes with the Kalshi and Polymarket clients. Allowed: paper")]
-    NotInThisVersion(Mode),
+    #[error("TRADING_MODE = {0} needs an account: set KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH")]
+    NoAccount(Mode),
 }
 
 fn shown(given: &Option<String>) -> String {

@@ -228,10 +228,29 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        title: "Venue accounts (secrets are never shown)",
+        title: "Venue accounts (secrets are never shown); a venue without credentials is off",
         settings: &[
-            row("KALSHI_API_KEY_ID", Secret, Absent("none"), "Kalshi key id."),
-            row("KALSHI_PRIVATE_KEY_PATH", Path, Absent("none"), "Kalshi RSA key, PEM."),
+            row("KALSHI_API_KEY_ID", Secret, Absent("none"), "Kalshi key id; on paper with both, fills follow Kalshi's live books."),
+            row("KALSHI_PRIVATE_KEY_PATH", Path, Absent("none"), "Kalshi key, Ed25519 or RSA, PEM; nobody else may read the file."),
+            row("KALSHI_API_URL", Text, Absent("production; in demo Kalshi's demo host"), "Ends in /trade-api/v2; http:// for loopback only."),
+            row(
+                "KALSHI_WS_URL",
+                Text,
+                Absent("production; in demo Kalshi's demo host; none beside an API on loopback"),
+                "The stream; without one the account is polled.",
+            ),
+            row(
+                "KALSHI_FUSE_CONTRACTS",
+                Contracts(("0", "1000000")),
+                Is("300"),
+                "Contracts of opens that may trade within 15 s before Kalshi itself cancels them all; 0 = no such fuse.",
+            ),
+            row(
+                "KALSHI_RECONCILE_EVERY_MS",
+                Whole { unit: "ms", min: 500, max: HOUR_MS },
+                Is("60000"),
+                "The account is read whole this often while the stream is up; every 2000 ms at the latest while it isn't.",
+            ),
             row("POLY_PRIVATE_KEY", Secret, Absent("none"), "Polymarket signing key, hex; or the next one, not both."),
             row("POLY_PRIVATE_KEY_PATH", Path, Absent("none"), "File that holds it."),
         ],

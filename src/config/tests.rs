@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 
 use super::settings::{self, Kind, WhenUnset};
 use super::*;
+use crate::domain::limits::Canary;
 use crate::domain::money::{Edge, Price, Quantity};
 
 fn variables(pairs: &[(&str, &str)]) -> Variables {
@@ -150,26 +151,38 @@ fn real_money_needs_both_switches_and_paper_is_what_else_is_left() {
     assert!(refusal(&[("TRADING_MODE", "live"), ("PAPER_TRADING", "no")]).contains("LIVE_TRADING_AUTHORIZED=true"));
 }
 
+/// Both halves of an account.
+const ACCOUNT: [(&str, &str); 2] = [("KALSHI_API_KEY_ID", "key-4711"), ("KALSHI_PRIVATE_KEY_PATH", "/keys/kalshi.pem")];
+
 #[test]
-fn modes_without_a_venue_client_yet_are_refused_as_such() {
+fn real_modes_need_an_account_and_a_bus_that_others_see() {
     let live = [("PAPER_TRADING", "0"), ("LIVE_TRADING_AUTHORIZED", "true")];
-    let named = [("TRADING_MODE", "live"), live[0], live[1]];
-    for (pairs, mode) in [
-        (&live[..], Mode::Live),
-        (&named[..], Mode::Live),
-        (&[("TRADING_MODE", "demo")][..], Mode::Demo),
-        (&[("TRADING_MODE", "dry-run")][..], Mode::DryRun),
-    ] {
-        let error = load_of(pairs).expect_err("not built");
-        assert_eq!(error.problems, [Problem::NotInThisVersion(mode)]);
-        assert!(error.to_string().contains("this version trades on paper only"), "{error}");
+    for (pairs, mode) in
+        [(&live[..], Mode::Live), (&[("TRADING_MODE", "demo")][..], Mode::Demo), (&[("TRADING_MODE", "dry-run")][..], Mode::DryRun)]
+    {
+        assert_eq!(load_of(pairs).expect_err("no account").problems, [Problem::NoAccount(mode)]);
+        let with_account = [pairs, &ACCOUNT].concat();
+        assert_eq!(load_of(&with_account).expect("config").mode, mode);
+        let alone = [&with_account[..], &[("NATS_URL", "embedded")]].concat();
+        assert_eq!(load_of(&alone).is_ok(), mode == Mode::DryRun, "{mode}");
     }
     assert!(refusal(&[("TRADING_MODE", "demo"), ("SUBMIT_STALE_AFTER_MS", "1000")]).contains("at least 60000"));
+    assert!(refusal(&ACCOUNT[..1]).contains("belong together"));
+}
+
+#[test]
+fn live_starts_with_the_caps_of_the_first_days_until_full_is_said() {
+    let live = [("PAPER_TRADING", "0"), ("LIVE_TRADING_AUTHORIZED", "true"), ACCOUNT[0], ACCOUNT[1]];
+    assert_eq!(load_of(&live).expect("config").limits.canary, Some(Canary::default()));
+    let full = [&live[..], &[("LIVE_STAGE", "full")]].concat();
+    assert_eq!(load_of(&full).expect("config").limits.canary, None);
+    assert_eq!(load_of(&[]).expect("config").limits.canary, None);
 }
 
 #[test]
 fn secrets_are_read_and_never_shown() {
-    let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ("KALSHI_API_KEY_ID", "key-4711"), ("NATS_URL", "nats://me:pa55@h:4222,tls://tok@i")];
+    let nats = ("NATS_URL", "nats://me:pa55@h:4222,tls://tok@i");
+    let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ACCOUNT[0], nats, ACCOUNT[1]];
     let config = load_of(&pairs).expect("config");
     assert_eq!(config.secrets.poly_private_key.as_ref().expect("key").expose_secret(), "0xdeadbeef");
     let shown = format!("{config:?}");
@@ -177,7 +190,7 @@ fn secrets_are_read_and_never_shown() {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
     assert_eq!(config.nats.to_string(), "nats://***@h:4222,tls://***@i");
-    assert_eq!(config.config_hash(), load_of(&[pairs[1], pairs[2]]).expect("config").config_hash());
+    assert_eq!(config.config_hash(), load_of(&pairs[1..]).expect("config").config_hash());
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! Orders to Kalshi, its answers back as inputs. Each request is a task of its own; what an answer means for the order
+//! is decided in the engine.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::desks::Desk;
+use super::engine_loop::EngineHandle;
+use super::gate::Gate;
+use crate::domain::ids::{Mode, VenueOrderId};
+use crate::domain::market::{BookKey, Market};
+use crate::domain::money::Quantity;
+use crate::domain::order::{Action, Order};
+use crate::domain::report::{CancelOutcome, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
+use crate::domain::time::Time;
+use crate::domain::verdict::ApprovedOrder;
+use crate::engine::{Input, SignalQuote};
+use crate::venues::kalshi::KalshiVenue;
+use crate::venues::kalshi::client::CallError;
+use crate::venues::kalshi::stream::Follower;
+use crate::venues::kalshi::translate::venue_order;
+
+#[derive(Clone)]
+pub struct KalshiDesk(Arc<Inner>);
+
+struct Inner {
+    venue: Arc<KalshiVenue>,
+    gate: Gate,
+    /// Contracts within 15 s after which the venue stops our opens; zero: no such fuse.
+    fuse_contracts: Quantity,
+    follower: Follower,
+    /// Somebody wants the account read.
+    read_account: Notify,
+}
+
+impl KalshiDesk {
+    pub fn new(venue: Arc<KalshiVenue>, gate: Gate, fuse_contracts: Quantity, follower: Follower) -> Self {
+        Self(Arc::new(Inner { venue, gate, fuse_contracts, follower, read_account: Notify::new() }))
+    }
+
+    pub fn venue(&self) -> &Arc<KalshiVenue> {
+        &self.0.venue
+    }
+
+    pub fn follower(&self) -> &Follower {
+        &self.0.follower
+    }
+
+    /// Waits until somebody wants the account read.
+    pub async fn asked_to_read(&self) {
+        self.0.read_account.notified().await;
+    }
+}
+
+fn news(engine: &EngineHandle, one: VenueNews) {
+    engine.input(Input::Venue(Box::new(one)));
+}
+
+fn all_traded(engine: &EngineHandle, fills: Vec<VenueFill>) {
+    for fill in fills {
+        news(engine, VenueNews::Traded(Box::new(fill)));
+    }
+}
+
+impl Inner {
+    async fn submit(&self, order: &ApprovedOrder) -> (SubmitOutcome, Option<VenueOrder>) {
+        // Cancels and reduce-only closes go out under the same lease: two owners would close twice.
+        if let Some(why) = self.gate.objection() {
+            if self.gate.mode == Mode::DryRun
+                && let Err(error) = self.venue.sign_only(order.order())
+            {
+                return (SubmitOutcome::Withheld { why: format!("{why}, and it could not be: {error}") }, None);
+            }
+            return (SubmitOutcome::Withheld { why }, None);
+        }
+        if order.order().action == Action::Buy
+            && let Err(why) = self.fuse_is_armed(order.order()).await
+        {
+            return (SubmitOutcome::Withheld { why }, None);
+        }
+        self.venue.submit(order).await
+    }
+
+    /// An opening order without the fuse would be one that the venue doesn't stop: it isn't sent.
+    async fn fuse_is_armed(&self, order: &Order) -> Result<(), String> {
+        if self.fuse_contracts.is_zero() {
+            return Ok(());
+        }
+        let armed = self.venue.route(order).order_group.is_some();
+        if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
+    }
+
+    async fn arm(&self, key: BookKey) -> Result<(), CallError> {
+        let facts = self.venue.market(&key.id).await?;
+        let shard = facts.exchange_index.unwrap_or(0);
+        if !self.venue.fuses().contains_key(&shard) {
+            let group = self.venue.arm_fuse(shard, self.fuse_contracts).await?;
+            tracing::info!("order group {group} guards shard {shard}: {} contracts within 15 s", self.fuse_contracts);
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, key: &BookKey) -> Result<Market, CallError> {
+        let facts = self.venue.market(&key.id).await?;
+        if facts.fee_assumed {
+            tracing::warn!("{key}: the venue names no fee; the highest general schedule is assumed");
+        }
+        if !self.fuse_contracts.is_zero() && self.gate.objection().is_none() {
+            self.arm(key.clone()).await?;
+        }
+        Ok(facts.market)
+    }
+
+    async fn identify(&self, venue_order_id: &VenueOrderId) -> Result<Option<VenueOrder>, String> {
+        match self.venue.client().order(venue_order_id).await {
+            Ok(row) => venue_order(&row).map(Some).map_err(|error| error.to_string()),
+            Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.is("not_found") => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Desk for KalshiDesk {
+    fn submit(&self, order: ApprovedOrder, attempt: u32, _quote: Option<SignalQuote>, engine: &EngineHandle) {
+        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
+        tokio::spawn(async move {
+            let order_id = order.order().order_id;
+            let (outcome, row) = inner.submit(&order).await;
+            engine.input(Input::Submitted { order_id, attempt, outcome });
+            if let Some(row) = row {
+                news(&engine, VenueNews::Listed(Box::new(row)));
+            }
+        });
+    }
+
+    fn cancel(&self, order: Order, venue_order_id: Option<VenueOrderId>, engine: &EngineHandle) {
+        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
+        tokio::spawn(async move {
+            let outcome = match venue_order_id {
+                None => CancelOutcome::Unknown { why: "the venue's name of the order is not known yet".to_owned() },
+                Some(id) => inner.venue.cancel(&order, &id).await,
+            };
+            engine.input(Input::CancelAnswered { order_id: order.order_id, outcome });
+        });
+    }
+
+    fn look_up(&self, order: Order, venue_order_id: Option<VenueOrderId>, first_sent_at: Option<Time>, engine: &EngineHandle) {
+        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
+        tokio::spawn(async move {
+            let begun_at = inner.gate.clock.now().wall;
+            let sent_at = first_sent_at.unwrap_or(begun_at);
+            let (found, fills) = inner.venue.look_up(&order, sent_at, venue_order_id.as_ref()).await;
+            all_traded(&engine, fills);
+            engine.input(Input::LookedUp { order_id: order.order_id, begun_at, found });
+        });
+    }
+
+    fn identify(&self, key: BookKey, venue_order_id: VenueOrderId, engine: &EngineHandle) {
+        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
+        tokio::spawn(async move {
+            let found = inner.identify(&venue_order_id).await;
+            engine.input(Input::Identified { key, venue_order_id, found });
+        });
+    }
+
+    fn describe(&self, key: BookKey, engine: &EngineHandle) {
+        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
+        tokio::spawn(async move {
+            let found = inner.describe(&key).await.map_err(|error| error.to_string());
+            if let Err(why) = &found {
+                tracing::warn!("{key} can't be described: {why}");
+            }
+            engine.input(Input::Described { key, found });
+        });
+    }
+
+    fn watch(&self, key: BookKey, _engine: &EngineHandle) {
+        self.0.follower.follow(key.id);
+    }
+
+    fn reconcile(&self, _engine: &EngineHandle) {
+        self.0.read_account.notify_one();
+    }
+}
