@@ -43,7 +43,7 @@ const ONE_PLACE: &[(&str, &[&str])] = &[
     ("sled::", &["src/event_log/"]),
     ("async_nats", &["src/bus/nats/"]),
     ("env::var", &["src/config", "src/cli", "src/app"]),
-    ("Ed25519KeyPair", &["src/domain/verdict.rs", "src/risk/", "src/workers/risk", "src/app"]),
+    ("Ed25519KeyPair", &["src/domain/verdict.rs", "src/risk/", "src/workers/risk", "src/app", "src/venues/kalshi/key.rs"]),
     ("process::exit", &["src/main.rs", "src/cli", "src/app"]),
     ("unsafe", &[]),
 ];

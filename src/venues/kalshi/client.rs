@@ -1,0 +1,317 @@
+//! One request and its answer: budget, headers, timeouts, the venue's clock. Nothing is sent twice, but for a request
+//! that the venue refused for its timestamp before it looked at it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, Url};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::address::{ApiAddress, query as written};
+use super::auth::{Haste, KeyId, SignedHeaders, Signer, keep_ready};
+use super::clock_skew::{ClockSkew, SkewBounds, http_date};
+use super::key::{KeyError, SigningKey};
+use super::rate::{BASIC, Budget, CostTable, Lane};
+use super::standing::Standing;
+use super::translate::Untranslatable;
+use super::wire::error::Refusal;
+use crate::clock::Clock;
+use crate::domain::time::Now;
+
+/// Four times a full page of markets.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+const IDLE_CONNECTIONS_MAX: usize = 8;
+pub const ORDERS_PATH: &str = "/portfolio/events/orders";
+
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    pub api: ApiAddress,
+    pub connect_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    /// `None`: what the venue takes for a key without one.
+    pub subaccount: Option<u32>,
+}
+
+impl ClientSettings {
+    pub fn new(api: ApiAddress) -> Self {
+        Self { api, connect_timeout_ms: 2_000, request_timeout_ms: 10_000, subaccount: None }
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum ClientError {
+    #[error("the HTTP client cannot be built: {0}")]
+    Http(String),
+}
+
+/// Why a call brought no answer, by what that proves.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum CallError {
+    /// No byte left this machine.
+    #[error("not sent: {why}")]
+    NotSent { why: String },
+    /// The venue answered, and not with success.
+    #[error("{refusal}")]
+    Refused { refusal: Refusal, retry_after_ms: Option<i64> },
+    /// It may have been processed: no answer, or one that cannot be read.
+    #[error("{why}")]
+    Unclear { why: String },
+    /// Nothing the venue would understand: our own fault.
+    #[error(transparent)]
+    Unbuildable(#[from] Untranslatable),
+}
+
+impl CallError {
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal.status),
+            _ => None,
+        }
+    }
+}
+
+impl From<KeyError> for CallError {
+    fn from(error: KeyError) -> Self {
+        Self::NotSent { why: error.to_string() }
+    }
+}
+
+/// One request, ready to be signed.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub method: Method,
+    /// With `{}` for what varies: what it costs.
+    pub pattern: &'static str,
+    /// After the base, percent-encoded.
+    pub path: String,
+    pub query: Vec<(&'static str, String)>,
+    pub body: Option<Vec<u8>>,
+    pub lane: Lane,
+}
+
+impl Ask {
+    pub fn get(pattern: &'static str, path: impl Into<String>) -> Self {
+        Self { method: Method::GET, pattern, path: path.into(), query: Vec::new(), body: None, lane: Lane::Read }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    pub fn maybe(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+}
+
+pub struct Client {
+    http: reqwest::Client,
+    pub(super) settings: ClientSettings,
+    signer: Arc<Signer>,
+    budget: Budget,
+    costs: Mutex<CostTable>,
+    skew: Mutex<ClockSkew>,
+    standing: Standing,
+    clock: Clock,
+}
+
+impl Client {
+    /// Starts the task that keeps order headers ready, so it must be called inside a runtime.
+    pub fn new(settings: ClientSettings, key_id: KeyId, key: SigningKey, clock: Clock) -> Result<Self, ClientError> {
+        let http = http_client(&settings)?;
+        let order_path = settings.api.join(ORDERS_PATH, "").path().to_owned();
+        let signer = Arc::new(Signer::new(key_id, key, clock.clone(), order_path));
+        tokio::spawn(keep_ready(Arc::downgrade(&signer)));
+        Ok(Self {
+            http,
+            settings,
+            signer,
+            budget: Budget::new(clock.clone(), BASIC),
+            costs: Mutex::default(),
+            skew: Mutex::default(),
+            standing: Standing::default(),
+            clock,
+        })
+    }
+
+    pub fn signer(&self) -> &Arc<Signer> {
+        &self.signer
+    }
+
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub fn skew(&self) -> Option<SkewBounds> {
+        self.skew.lock().unwrap_or_else(PoisonError::into_inner).bounds()
+    }
+
+    pub fn set_costs(&self, costs: CostTable) {
+        *self.costs.lock().unwrap_or_else(PoisonError::into_inner) = costs;
+    }
+
+    /// Sends and reads the answer as JSON.
+    pub async fn json<T: DeserializeOwned>(&self, ask: &Ask) -> Result<T, CallError> {
+        let body = self.send(ask).await?;
+        serde_json::from_slice(&body)
+            .map_err(|error| CallError::Unclear { why: format!("{} {}: answer cannot be read: {error}", ask.method, ask.pattern) })
+    }
+
+    /// Sends; the body of a successful answer, whatever it is.
+    pub async fn send(&self, ask: &Ask) -> Result<Bytes, CallError> {
+        match self.once(ask).await {
+            Err(CallError::Refused { refusal, .. }) if refusal.is_stale_signature() => self.once(ask).await,
+            other => other,
+        }
+    }
+
+    async fn once(&self, ask: &Ask) -> Result<Bytes, CallError> {
+        let cost = self.costs.lock().unwrap_or_else(PoisonError::into_inner).cost(ask.method.as_str(), ask.pattern);
+        self.budget.take(ask.lane, cost).await;
+        let request = self.request(ask)?;
+        let sent = self.clock.now();
+        let response = self.http.execute(request).await.map_err(|error| unanswered(ask, &error))?;
+        self.heard(sent, response.headers());
+        let status = response.status().as_u16();
+        let retry_after_ms = response.headers().get(RETRY_AFTER).and_then(retry_after_ms);
+        let body = whole(response)
+            .await
+            .map_err(|why| CallError::Unclear { why: format!("{} {}: HTTP {status}: {why}", ask.method, ask.pattern) });
+        if status == 429 {
+            let retry_after_ms = Some(self.budget.refused(ask.lane, retry_after_ms));
+            return Err(CallError::Refused { refusal: Refusal::read(status, &body.unwrap_or_default()), retry_after_ms });
+        }
+        self.budget.accepted(ask.lane);
+        let body = body?;
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let refusal = Refusal::read(status, &body);
+        self.judge(ask, &refusal);
+        Err(CallError::Refused { refusal, retry_after_ms: None })
+    }
+
+    /// A request as it goes over the wire.
+    pub fn request(&self, ask: &Ask) -> Result<reqwest::Request, CallError> {
+        let url: Url = self.settings.api.join(&ask.path, &written(&ask.query));
+        let signed = match (&ask.method, ask.lane) {
+            (&Method::POST, _) if ask.path == ORDERS_PATH => self.signer.for_order()?,
+            (&Method::DELETE, Lane::Cancel(_)) => self.signer.for_cancel(url.path())?,
+            (method, _) => self.signer.sign(method.as_str(), url.path(), Haste::Cold)?,
+        };
+        let mut request = reqwest::Request::new(ask.method.clone(), url);
+        put_headers(request.headers_mut(), signed);
+        if let Some(body) = &ask.body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.clone().into());
+        }
+        Ok(request)
+    }
+
+    fn heard(&self, sent: Now, headers: &HeaderMap) {
+        let received = self.clock.now();
+        let Some(date) = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date) else { return };
+        let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
+        skew.heard(sent, received, date);
+        let beyond = skew.bounds().filter(|bounds| bounds.beyond());
+        drop(skew);
+        self.standing.clock(beyond.map(|bounds| format!("our clock is off: the venue's is ahead {bounds}; see to NTP")));
+    }
+
+    /// What a refusal says about more than its request.
+    fn judge(&self, ask: &Ask, refusal: &Refusal) {
+        let trades = ask.lane != Lane::Read;
+        if !refusal.is_stale_signature() && (refusal.status == 401 || (trades && refusal.is_of_the_key())) {
+            self.standing.halt(key_trouble(refusal));
+        }
+        if ["exchange_paused", "trading_paused", "exchange_is_paused", "trading_is_paused"].iter().any(|code| refusal.is(code)) {
+            self.standing.pause(Some(refusal.to_string()));
+        }
+    }
+}
+
+/// One line for a person, with what to do.
+pub fn key_trouble(refusal: &Refusal) -> String {
+    let hint = match refusal.message.as_str() {
+        message if message.contains("INCORRECT_API_KEY_SIGNATURE") => "the private key is not the one of this key id",
+        message if message.contains("NOT_FOUND") => "this host does not know the key id; demo and production have keys of their own",
+        _ if refusal.status == 403 => "the key lacks the scope write::trade, or may not trade here",
+        _ => "the venue refuses the key",
+    };
+    format!("{hint} ({refusal})")
+}
+
+fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, ClientError> {
+    // Another part of the program may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("arbees/", env!("CARGO_PKG_VERSION")))
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+        .timeout(Duration::from_millis(settings.request_timeout_ms))
+        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .tcp_nodelay(true);
+    if settings.api.is_plain() {
+        // Loopback: no certificates are needed, so none are read.
+        let tls = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+        builder = builder.tls_backend_preconfigured(tls);
+    }
+    builder.build().map_err(|error| ClientError::Http(error.to_string()))
+}
+
+fn put_headers(headers: &mut HeaderMap, signed: SignedHeaders) {
+    for (name, value) in signed.pairs() {
+        if let Ok(name) = reqwest::header::HeaderName::try_from(name) {
+            headers.insert(name, value);
+        }
+    }
+}
+
+fn unanswered(ask: &Ask, error: &reqwest::Error) -> CallError {
+    let cause = std::iter::successors(std::error::Error::source(error), |error| error.source()).last();
+    let why = cause.map_or_else(|| "no answer".to_owned(), ToString::to_string);
+    let why = format!("{} {}: {}{why}", ask.method, ask.pattern, if error.is_timeout() { "timeout: " } else { "" });
+    if error.is_connect() { CallError::NotSent { why } } else { CallError::Unclear { why } }
+}
+
+async fn whole(mut response: reqwest::Response) -> Result<Bytes, String> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(None) => return Ok(body.into()),
+            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => return Err(format!("more than {BODY_BYTES_MAX} bytes")),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Err(error) if error.is_timeout() => return Err("timeout in the middle of the answer".to_owned()),
+            Err(_) => return Err("the answer broke off".to_owned()),
+        }
+    }
+}
+
+/// Seconds; a date is not used by this venue, which sends none (`kalshi.md` §6).
+fn retry_after_ms(value: &HeaderValue) -> Option<i64> {
+    let seconds: i64 = value.to_str().ok()?.trim().parse().ok()?;
+    (0..=3_600).contains(&seconds).then_some(seconds * 1_000)
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({:?}, {:?})", self.settings.api, self.signer)
+    }
+}
