@@ -40,6 +40,8 @@ pub async fn run(args: Args) -> Exit {
         Command::Run(run) => engine(config, run).await,
         Command::Demo(args) => demo::run(config, args).await,
         Command::Bench(args) => super::bench::run(args).await,
+        Command::Doctor(args) => super::doctor::run(&config, args).await,
+        Command::Adopt { yes } => super::adopt::run(&config, *yes).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
         command => return reading(&config, command).await,
     };

@@ -1,13 +1,23 @@
 //! Builds everything from the settings and ties it together; nothing else does.
 
+/// Accounts at venues, from the settings.
+pub mod accounts;
+/// Taking over an account that holds something.
+mod adopt;
+/// A question to the person at the terminal.
+mod asking;
 /// Speed, each figure beside its baseline.
 pub mod bench;
 /// Commands that need no engine, or start one.
 pub mod commands;
+/// The venues of a session, and the leases that guard them.
+mod counters;
 /// The seeded market with its sample signals.
 pub mod demo;
 /// What the API and the commands read: a running engine, or its log alone.
 pub mod desk;
+/// What stands in the way of trading with money.
+mod doctor;
 /// The log as `audit` reads it.
 pub mod history;
 /// Keys and tokens on disk.
@@ -30,24 +40,23 @@ use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Nats};
-use crate::domain::fees::BalanceUnit;
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
 use crate::http::serve;
 use crate::projections::Projections;
 use crate::venues::paper::demo_market::DemoMarket;
-use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
 use crate::workers::control;
 use crate::workers::deliveries::Deliveries;
-use crate::workers::desks::Desks;
 use crate::workers::engine_loop::{self, EngineHandle, Hands};
 use crate::workers::intake;
+use crate::workers::lease::Lease;
 use crate::workers::market_feed::{self, TapeProgress};
 use crate::workers::outbox::Outbox;
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::publisher::{self, Publisher};
 use crate::workers::risk_consumer::{self, RiskConsumer, Tell};
 use crate::workers::risk_gate::RiskGate;
+use counters::Counters;
 use readiness::Readiness;
 
 /// How long intake waits for the risk consumer at the start before signals are taken (and vetoed) without it.
@@ -90,6 +99,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     main: JoinHandle<()>,
     http_stop: watch::Sender<bool>,
+    leases: Vec<Arc<Lease>>,
 }
 
 /// Connects to the bus of the settings. Returns at once; the connection is made in the background.
@@ -151,22 +161,6 @@ fn risk_consumer(
     RiskConsumer { bus, clock, mode: config.mode, instance: config.instance.clone(), key, risk_epoch, ready }
 }
 
-fn paper_exchange(config: &Config, book: &Projections) -> PaperExchange {
-    let settings = PaperSettings {
-        latency_ms: u64::from(config.paper.latency_ms),
-        reject_per_mille: config.paper.reject_per_mille as u16,
-        reject_seed: 0,
-        kalshi_unit: BalanceUnit::Direct,
-    };
-    let held = book.positions.held().map(|(_, position)| StartHolding {
-        instrument: crate::domain::market::Instrument { outcome: position.outcome(), ..position.instrument.clone() },
-        quantity: position.held(),
-        cost: position.cost,
-    });
-    let cash = if book.cash.is_opened(crate::domain::market::Venue::Paper) { book.cash.cash } else { config.paper.cash };
-    PaperExchange::new(settings, PaperStart { session: book.epoch + 1, cash, holdings: held.collect() })
-}
-
 /// Starts an engine (and with `Role::All` its risk consumer) and returns once it takes signals.
 pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
     let clock = Clock::system();
@@ -186,7 +180,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let http_addr = listener.local_addr()?;
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
-    let desk = PaperDesk::new(paper_exchange(&config, &book), clock.clone());
+    let mut counters = Counters::open(&config, &book, &bus, &clock).await?;
     let store: Arc<dyn EventStore> = log;
     let settings = Settings {
         account: config.instance.clone(),
@@ -200,22 +194,15 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let (durable, durable_rx) = watch::channel(report.head.seq);
     let (outgoing, outgoing_rx) = mpsc::unbounded_channel();
     let gate = RiskGate { bus: Arc::clone(&bus), subject: subjects.risk_request.clone() };
-    let hands = Hands {
-        clock: clock.clone(),
-        log: Arc::clone(&store),
-        gate,
-        desks: Desks::paper(Arc::new(desk.clone())),
-        outbox: outgoing,
-        durable,
-    };
+    let hands = Hands { clock: clock.clone(), log: Arc::clone(&store), gate, desks: counters.desks.clone(), outbox: outgoing, durable };
     let main = tokio::spawn(engine_loop::run(Engine::new(settings, book), hands, inbox));
     engine.input(Input::Start(Box::new(Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         config_hash: config.config_hash(),
         limits: config.limits.clone(),
-        paper_cash: Some(config.paper.cash),
-        venues: Vec::new(),
-        epoch: None,
+        paper_cash: counters.paper.is_some().then_some(config.paper.cash),
+        venues: counters.venues.clone(),
+        epoch: counters.epoch,
         head_hash: report.head.hash,
     })));
 
@@ -250,8 +237,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         tokio::spawn(control::watch_files(kill_files(&config), engine.clone())),
         tokio::spawn(risk_consumer::hear(Arc::clone(&bus), subjects.risk_tell.clone(), tell)),
         tokio::spawn(hand_on(told, engine.clone(), Arc::clone(&readiness))),
-        tokio::spawn(market_feed::tick(desk.clone(), engine.clone())),
     ];
+    tasks.extend(counters.listen(&engine, &bus, &clock));
     if role == Role::All {
         let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
         let (ready, _) = watch::channel(false);
@@ -270,15 +257,16 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     }));
     let options = SignalsOptions::new(&subjects.engine_durable);
     let taking = (Arc::clone(&bus), Arc::clone(&store), deliveries, engine.clone());
-    let feed = (books, desk, engine.clone(), clock);
     tasks.push(tokio::spawn(async move {
         let (bus, store, deliveries, engine) = taking;
         readiness.wait_for_risk(RISK_WAIT).await;
         intake::run(bus, options, store, deliveries, engine).await;
     }));
-    tasks.extend(feed_books(feed, progress));
+    if let Some(desk) = counters.paper.clone() {
+        tasks.extend(feed_books((books, desk, engine.clone(), clock), progress));
+    }
     tracing::info!("{} instance {} up; HTTP on {http_addr}", config.mode.tag(), config.instance);
-    Ok(Running { engine, log: store, bus, subjects, http_addr, desk: live, tape, tasks, main, http_stop })
+    Ok(Running { engine, log: store, bus, subjects, http_addr, desk: live, tape, tasks, main, http_stop, leases: counters.into_leases() })
 }
 
 type Feed = (Books, PaperDesk, EngineHandle, Clock);
@@ -321,6 +309,9 @@ impl Running {
         for task in self.tasks {
             task.abort();
             let _ = task.await;
+        }
+        for lease in self.leases {
+            lease.give_back(&*self.bus).await;
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::bus::{Bus, Link};
 use crate::clock::Clock;
 use crate::domain::event::Scope;
+use crate::domain::report::VenueMode;
 use crate::event_log::EventStore;
 use crate::workers::EngineHandle;
 
@@ -75,7 +76,9 @@ impl Readiness {
             let halted = engine.halted().map(|why| format!("halted: {why}"));
             let killed = engine.is_killed().then(|| "the kill is on".to_owned());
             let global = engine.book().breakers.is_open(&Scope::Global).then(|| "the global breaker is open".to_owned());
-            [halted, killed, global]
+            let shut = engine.book().venues.iter().filter(|(_, record)| !matches!(record.mode, VenueMode::Open | VenueMode::Off));
+            let shut = shut.map(|(venue, record)| Some(format!("{venue} {}: {}", record.mode.as_str(), record.why)));
+            [halted, killed, global].into_iter().chain(shut).collect::<Vec<_>>()
         });
         match engine.await {
             Some(found) => reasons.extend(found.into_iter().flatten()),

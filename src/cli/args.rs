@@ -61,6 +61,19 @@ pub enum Command {
     Breaker(BreakerCommand),
     /// Cancel every resting order
     CancelAll,
+    /// Read the account of a venue (of all) and compare it with the log
+    Reconcile {
+        #[arg(long, value_parser = venue)]
+        venue: Option<Venue>,
+    },
+    /// What stands in the way of trading with money: key, scopes, clock, limits, cash; places nothing
+    Doctor(DoctorArgs),
+    /// Take over an account that holds positions or open orders already; asks first
+    Adopt {
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -172,6 +185,18 @@ pub struct ReplayArgs {
     /// End with this record, or with the last one at this time (RFC 3339)
     #[arg(long, value_name = "SEQ|TIME")]
     pub until: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Rest one contract far from the market's prices and cancel it; asks first
+    #[arg(long, value_name = "TICKER", num_args = 0..=1, value_parser = market)]
+    pub order_test: Option<Option<MarketId>>,
+    /// Don't ask
+    #[arg(long, requires = "order_test")]
+    pub yes: bool,
     #[command(flatten)]
     pub json: Json,
 }

@@ -47,8 +47,7 @@ impl Client {
         let base = format!("http://{}", SocketAddr::new(host, address.port()));
         let base = Url::parse(&base).map_err(failed)?;
         // A proxy has no business between two processes of one machine, least of all with the token.
-        let http =
-            crate::http::client().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build().map_err(failed)?;
+        let http = crate::http::client().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT).build().map_err(failed)?;
         Ok(Self { base, token_path, http })
     }
 

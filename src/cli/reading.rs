@@ -88,6 +88,7 @@ fn order(command: &Command, by: &str) -> Option<http::Command> {
             http::Command::ResetBreaker { scope: scope.clone(), reason: reason.clone(), by }
         }
         Command::CancelAll => http::Command::CancelAll { by },
+        Command::Reconcile { venue } => http::Command::Reconcile { venue: *venue, by },
         Command::Settle(args) => http::Command::Settle { venue: args.venue, market: args.market.clone(), settlement: args.result, by },
         _ => return None,
     })

@@ -184,6 +184,15 @@ fn status(value: &Value, style: Style) -> String {
     for breaker in rows(&value["breakers"]) {
         lines.push(("breaker", breaker_words(breaker)));
     }
+    for venue in rows(&value["venues"]) {
+        let stated = venue["stated_cash"].as_str().map_or(String::new(), |cash| format!(", ${cash} as the venue says"));
+        let cash = venue["cash"].as_str().map_or(String::new(), |cash| format!("; cash ${cash}{stated}"));
+        lines.push(("venue", format!("{} {}: {}{cash}", cell(venue, "venue"), cell(venue, "mode"), cell(venue, "why"))));
+        for differs in rows(&venue["diverged"]) {
+            let words = format!("{}: {} here, {} there", cell(differs, "what"), cell(differs, "ours"), cell(differs, "theirs"));
+            lines.push(("DIVERGED", words));
+        }
+    }
     for order in rows(&value["unknown_orders"]) {
         let (id, market) = (cell(order, "order_id"), cell(order, "market"));
         lines.push(("unknown", format!("{id} on {market} for {} ms, ${} held for it", cell(order, "age_ms"), cell(order, "reserved"))));

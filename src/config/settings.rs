@@ -232,7 +232,12 @@ pub const SECTIONS: &[Section] = &[
         settings: &[
             row("KALSHI_API_KEY_ID", Secret, Absent("none"), "Kalshi key id; on paper with both, fills follow Kalshi's live books."),
             row("KALSHI_PRIVATE_KEY_PATH", Path, Absent("none"), "Kalshi key, Ed25519 or RSA, PEM; nobody else may read the file."),
-            row("KALSHI_API_URL", Text, Absent("production; in demo Kalshi's demo host"), "Ends in /trade-api/v2; http:// for loopback only."),
+            row(
+                "KALSHI_API_URL",
+                Text,
+                Absent("production; in demo Kalshi's demo host"),
+                "Ends in /trade-api/v2; http:// for loopback only.",
+            ),
             row(
                 "KALSHI_WS_URL",
                 Text,

@@ -335,7 +335,7 @@ fn groups(signal: &Signal, instrument: &Instrument) -> Groups {
 }
 
 /// The groups of something that no signal has described.
-pub(super) fn plain_groups(instrument: &Instrument) -> Groups {
+pub fn plain_groups(instrument: &Instrument) -> Groups {
     let ticker = (instrument.venue != Venue::Polymarket).then(|| instrument.market.as_str());
     let subject = teams::contest_subject(None, None, ticker);
     let stance = Stance {

@@ -28,6 +28,8 @@ mod reconcile;
 mod session;
 /// How many contracts.
 mod sizing;
+/// What comes in, and what is to be done.
+mod steps;
 /// Sends and their three answers.
 mod submit;
 /// What risk said.
@@ -35,19 +37,18 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-pub use intake::{Earlier, SignalInput};
+pub use intake::{Earlier, SignalInput, plain_groups};
 pub use operator::Command;
 pub use session::{Settings, Start};
+pub use steps::{Effect, Input, SignalQuote};
 
-use crate::domain::answer::{Answer, AnswerKind};
-use crate::domain::event::{Event, Recorded, Scope};
-use crate::domain::ids::{Hash, MarketId, OrderId, SignalId, VenueOrderId};
-use crate::domain::market::{BookKey, Market, Quote, Settlement, Venue};
-use crate::domain::money::Quantity;
-use crate::domain::order::Order;
-use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
+use crate::domain::answer::AnswerKind;
+use crate::domain::event::{Event, Recorded};
+use crate::domain::ids::{Hash, OrderId, SignalId, VenueOrderId};
+use crate::domain::market::{BookKey, Quote, Venue};
+use crate::domain::report::VenueFill;
 use crate::domain::time::{Mono, Now, Time};
-use crate::domain::verdict::{ApprovedOrder, OrderRequest, Reason, SignedVerdict};
+use crate::domain::verdict::OrderRequest;
 use crate::projections::Projections;
 
 /// One delivery of the bus, to be acknowledged.
@@ -57,147 +58,6 @@ pub type Ticket = u64;
 
 /// Answers of the last signals, until the on-disk index is sure to hold them.
 const ANSWERED_MAX: usize = 8_192;
-
-#[derive(Clone, Debug)]
-pub enum Input {
-    Start(Box<Start>),
-    Signal(Box<SignalInput>),
-    /// All records up to `seq` are on disk.
-    Durable {
-        seq: u64,
-        hash: Hash,
-    },
-    /// The log can't be written any more.
-    LogFailed {
-        why: String,
-    },
-    /// Risk's answer to a question, or `None` when there is none to be had.
-    Verdict {
-        order_id: OrderId,
-        signed: Option<SignedVerdict>,
-    },
-    Submitted {
-        order_id: OrderId,
-        attempt: u32,
-        outcome: SubmitOutcome,
-    },
-    CancelAnswered {
-        order_id: OrderId,
-        outcome: CancelOutcome,
-    },
-    LookedUp {
-        order_id: OrderId,
-        begun_at: Time,
-        found: LookUp,
-    },
-    Venue(Box<VenueNews>),
-    /// What the venue says of an order that a fill named; `None`: it doesn't know it (any more).
-    Identified {
-        key: BookKey,
-        venue_order_id: VenueOrderId,
-        found: Result<Option<VenueOrder>, String>,
-    },
-    /// A market as its venue describes it, or why it can't be described.
-    Described {
-        key: BookKey,
-        found: Result<Market, String>,
-    },
-    Operator {
-        ticket: Ticket,
-        by: String,
-        command: Command,
-    },
-    /// Risk asks for a breaker.
-    TripAsked {
-        scope: Scope,
-        reason: Reason,
-        observed: String,
-        limit: String,
-    },
-    Tick,
-    Stop,
-}
-
-/// A book as the signal saw it, in YES terms: for the paper exchange when it knows no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignalQuote {
-    pub quote: Quote,
-    pub liquidity: Option<Quantity>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    Append(Vec<Recorded>),
-    AskRisk {
-        order_id: OrderId,
-        bytes: Vec<u8>,
-        timeout_ms: i64,
-    },
-    /// Publish the answer, then acknowledge these deliveries.
-    Answer {
-        answer: Box<Answer>,
-        deliveries: Vec<DeliveryId>,
-    },
-    /// Keep the raw message of this delivery, with the reason.
-    DeadLetter {
-        delivery: DeliveryId,
-        signal_id: Option<SignalId>,
-        error: String,
-    },
-    /// Give the delivery back: it can't be answered now.
-    GiveBack {
-        delivery: DeliveryId,
-    },
-    Submit {
-        order: Box<ApprovedOrder>,
-        attempt: u32,
-        quote: Option<SignalQuote>,
-    },
-    Cancel {
-        order: Box<Order>,
-        venue_order_id: Option<VenueOrderId>,
-    },
-    LookUp {
-        order: Box<Order>,
-        venue_order_id: Option<VenueOrderId>,
-        first_sent_at: Option<Time>,
-    },
-    /// Ask the venue whose order this is.
-    Identify {
-        key: BookKey,
-        venue_order_id: VenueOrderId,
-    },
-    /// Ask the venue for a description of this market.
-    Describe {
-        key: BookKey,
-    },
-    /// Follow this book: it is held, worked on or asked about.
-    Watch {
-        key: BookKey,
-    },
-    /// Read the account anew.
-    Reconcile {
-        venue: Venue,
-    },
-    OperatorAnswer {
-        ticket: Ticket,
-        result: Result<String, String>,
-    },
-    /// Orders that the (in-process) exchange has to take over after a restart.
-    Restore {
-        order: Box<Order>,
-        filled: Quantity,
-    },
-    /// The market has ended at this venue.
-    MarketEnded {
-        venue: Venue,
-        market: MarketId,
-        settlement: Settlement,
-    },
-    Halt {
-        why: String,
-    },
-}
 
 /// A question to risk that is still open.
 #[derive(Clone, Debug)]
@@ -355,6 +215,7 @@ impl Engine {
             Input::Signal(signal) => self.signal(now, *signal, &mut out),
             Input::Durable { seq, hash } => self.durable(now, seq, hash, &mut out),
             Input::LogFailed { why } => self.log_failed(why, &mut out),
+            Input::OwnershipLost { why } => self.halt(why, &mut out),
             Input::Verdict { order_id, signed } => self.verdict(now, order_id, signed, &mut out),
             Input::Submitted { order_id, attempt, outcome } => self.submitted(now, order_id, attempt, outcome, &mut out),
             Input::CancelAnswered { order_id, outcome } => self.cancel_answered(now, order_id, outcome, &mut out),
@@ -449,6 +310,17 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
+        let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
+        let cancels = resting.map(|record| (record.order.clone(), record.venue_order_id.clone()));
+        out.extend(cancels.map(|(order, venue_order_id)| Effect::Cancel { order: Box::new(order), venue_order_id }));
+        self.halt(why, out);
+    }
+
+    /// Nothing is decided any more; what was asked is given back.
+    fn halt(&mut self, why: String, out: &mut Vec<Effect>) {
+        if self.halted.is_some() {
+            return;
+        }
         self.deferred.clear();
         self.timers.clear();
         self.expiries.clear();
@@ -458,10 +330,6 @@ impl Engine {
         for delivery in asked.into_values().flat_map(|asked| asked.deliveries).chain(waiting) {
             out.push(Effect::GiveBack { delivery });
         }
-        let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
-        out.extend(
-            resting.map(|record| Effect::Cancel { order: Box::new(record.order.clone()), venue_order_id: record.venue_order_id.clone() }),
-        );
         out.push(Effect::Halt { why: why.clone() });
         self.halted = Some(why);
     }

@@ -100,10 +100,30 @@ impl Query {
 /// What an operator wants changed. `by` says who, in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    Kill { on: bool, reason: String, by: String },
-    ResetBreaker { scope: Scope, reason: String, by: String },
-    CancelAll { by: String },
-    Settle { venue: Venue, market: MarketId, settlement: Settlement, by: String },
+    Kill {
+        on: bool,
+        reason: String,
+        by: String,
+    },
+    ResetBreaker {
+        scope: Scope,
+        reason: String,
+        by: String,
+    },
+    CancelAll {
+        by: String,
+    },
+    /// Read the account of this venue, or of all, and compare.
+    Reconcile {
+        venue: Option<Venue>,
+        by: String,
+    },
+    Settle {
+        venue: Venue,
+        market: MarketId,
+        settlement: Settlement,
+        by: String,
+    },
 }
 
 /// `POST /api/kill`
@@ -142,6 +162,16 @@ pub struct CancelBody {
     pub by: String,
 }
 
+/// `POST /api/reconcile`
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReconcileBody {
+    #[serde(default)]
+    pub venue: Option<Venue>,
+    #[serde(default)]
+    pub by: String,
+}
+
 /// `POST /api/settle`
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +193,7 @@ impl Command {
                 ("/api/breaker/reset", serde_json::json!({ "scope": scope.to_string(), "reason": reason, "by": by }))
             }
             Self::CancelAll { by } => ("/api/cancel-all", serde_json::json!({ "by": by })),
+            Self::Reconcile { venue, by } => ("/api/reconcile", serde_json::json!({ "venue": venue, "by": by })),
             Self::Settle { venue, market, settlement, by } => {
                 ("/api/settle", serde_json::json!({ "venue": venue, "market": market, "result": settled_as(*settlement), "by": by }))
             }

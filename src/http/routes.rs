@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::guard::{Bounds, Token, authorize, bound};
-use super::query::{CancelBody, KillBody, ResetBody, SettleBody};
+use super::query::{CancelBody, KillBody, ReconcileBody, ResetBody, SettleBody};
 use super::{ApiError, Command, Identity, Queries, Query};
 use crate::domain::event::Scope;
 use crate::domain::market::{Settlement, Venue};
@@ -47,6 +47,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .route("/api/kill", post(kill))
         .route("/api/breaker/reset", post(reset))
         .route("/api/cancel-all", post(cancel_all))
+        .route("/api/reconcile", post(reconcile))
         .route("/api/settle", post(settle))
         .route("/api/signal/{venue}", post(signal))
         .route_layer(from_fn_with_state(token, authorize));
@@ -199,6 +200,11 @@ async fn reset(desk: Desk, body: Body) -> Answer {
     let wrong = || ApiError::BadRequest(format!("scope {scope:?}: global, venue:<venue>, game:<game> or market:<venue>:<id>"));
     let scope = Scope::parse(&scope).ok_or_else(wrong)?;
     command(desk, Command::ResetBreaker { scope, reason, by: by(&name) }).await
+}
+
+async fn reconcile(desk: Desk, body: Body) -> Answer {
+    let ReconcileBody { venue, by: name } = read(body)?;
+    command(desk, Command::Reconcile { venue, by: by(&name) }).await
 }
 
 async fn cancel_all(desk: Desk, body: Body) -> Answer {

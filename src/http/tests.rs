@@ -106,7 +106,7 @@ async fn ready_only_when_a_signal_would_be_traded() {
 #[tokio::test]
 async fn nothing_changes_without_the_token() {
     let server = start(FakeDesk::default()).await;
-    let posts = ["/api/kill", "/api/breaker/reset", "/api/cancel-all", "/api/settle", "/api/signal/kalshi"];
+    let posts = ["/api/kill", "/api/breaker/reset", "/api/cancel-all", "/api/reconcile", "/api/settle", "/api/signal/kalshi"];
     for path in posts {
         for token in [None, Some("0123456789abcdef0124"), Some("")] {
             let (status, body) = server.send(Method::POST, path, token, b"{\"on\": false}").await;
@@ -127,6 +127,8 @@ async fn commands_arrive_as_both_sides_write_them() {
         Command::Kill { on: false, reason: "over".to_owned(), by: "anna".to_owned() },
         Command::ResetBreaker { scope: crate::domain::event::Scope::Global, reason: "seen".to_owned(), by: "anna".to_owned() },
         Command::CancelAll { by: "anna".to_owned() },
+        Command::Reconcile { venue: Some(Venue::Kalshi), by: "anna".to_owned() },
+        Command::Reconcile { venue: None, by: "anna".to_owned() },
         Command::Settle {
             venue: Venue::Kalshi,
             market: crate::domain::ids::MarketId::new("KX-1").expect("id"),

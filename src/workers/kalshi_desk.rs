@@ -1,14 +1,15 @@
 //! Orders to Kalshi, its answers back as inputs. Each request is a task of its own; what an answer means for the order
 //! is decided in the engine.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use super::gate::Gate;
-use crate::domain::ids::{Mode, VenueOrderId};
+use crate::domain::ids::{MarketId, Mode, VenueOrderId};
 use crate::domain::market::{BookKey, Market};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
@@ -18,7 +19,7 @@ use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
 use crate::venues::kalshi::KalshiVenue;
 use crate::venues::kalshi::client::CallError;
-use crate::venues::kalshi::stream::Follower;
+use crate::venues::kalshi::stream::StreamHandle;
 use crate::venues::kalshi::translate::venue_order;
 
 #[derive(Clone)]
@@ -29,22 +30,25 @@ struct Inner {
     gate: Gate,
     /// Contracts within 15 s after which the venue stops our opens; zero: no such fuse.
     fuse_contracts: Quantity,
-    follower: Follower,
+    /// Markets whose prices matter.
+    followed: Mutex<BTreeSet<MarketId>>,
+    /// `None`: the account and the books are polled.
+    stream: Option<StreamHandle>,
     /// Somebody wants the account read.
     read_account: Notify,
 }
 
 impl KalshiDesk {
-    pub fn new(venue: Arc<KalshiVenue>, gate: Gate, fuse_contracts: Quantity, follower: Follower) -> Self {
-        Self(Arc::new(Inner { venue, gate, fuse_contracts, follower, read_account: Notify::new() }))
+    pub fn new(venue: Arc<KalshiVenue>, gate: Gate, fuse_contracts: Quantity, stream: Option<StreamHandle>) -> Self {
+        Self(Arc::new(Inner { venue, gate, fuse_contracts, followed: Mutex::default(), stream, read_account: Notify::new() }))
     }
 
     pub fn venue(&self) -> &Arc<KalshiVenue> {
         &self.0.venue
     }
 
-    pub fn follower(&self) -> &Follower {
-        &self.0.follower
+    pub fn followed(&self) -> Vec<MarketId> {
+        self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Waits until somebody wants the account read.
@@ -176,7 +180,10 @@ impl Desk for KalshiDesk {
     }
 
     fn watch(&self, key: BookKey, _engine: &EngineHandle) {
-        self.0.follower.follow(key.id);
+        if let Some(stream) = &self.0.stream {
+            stream.watch(&key.id);
+        }
+        self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id);
     }
 
     fn reconcile(&self, _engine: &EngineHandle) {

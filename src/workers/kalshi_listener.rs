@@ -50,7 +50,20 @@ impl KalshiListener {
         loop {
             tokio::select! {
                 event = next_event(&mut self.stream) => match event {
-                    Some(StreamEvent::News(one)) => self.heard(*one),
+                    Some(StreamEvent::News(one)) => self.heard(one),
+                    Some(StreamEvent::Touch { key, top, at }) => {
+                        let at = at.unwrap_or_else(|| self.clock.now().wall);
+                        self.heard(VenueNews::Quote { key, quote: top.quote, at });
+                    }
+                    Some(StreamEvent::MarketChanged { market, event }) => {
+                        tracing::info!("kalshi:{market}: {event}");
+                        self.desk.describe(BookKey { venue: Venue::Kalshi, id: market }, &self.engine);
+                        next_read = next_read.min(Instant::now() + AGAIN);
+                    }
+                    Some(StreamEvent::FeesChanged { event_ticker }) => self.describe_event(&event_ticker),
+                    Some(StreamEvent::Missing { what }) => tracing::warn!("kalshi's stream goes on without {what}"),
+                    // Fills say it sooner, and the next reading says it surely.
+                    Some(StreamEvent::Position(_)) => {}
                     Some(StreamEvent::Up) => {
                         (streaming, next_read) = (true, Instant::now());
                         self.mode(VenueMode::Reconciling, "the stream is up; the account is being read");
@@ -113,12 +126,19 @@ impl KalshiListener {
         }
     }
 
+    /// The fees of an event's markets have changed.
+    fn describe_event(&self, event_ticker: &str) {
+        for id in self.desk.followed().into_iter().filter(|id| id.as_str().starts_with(event_ticker)) {
+            self.desk.describe(BookKey { venue: Venue::Kalshi, id }, &self.engine);
+        }
+    }
+
     /// Exchange status, and what is known of the markets in use.
     async fn look_after(&self, streaming: bool) {
         if let Err(error) = self.desk.venue().read_status().await {
             tracing::warn!("kalshi's status can't be read: {error}");
         }
-        for ticker in self.desk.follower().followed() {
+        for ticker in self.desk.followed() {
             let key = BookKey { venue: Venue::Kalshi, id: ticker };
             self.desk.describe(key, &self.engine);
         }
@@ -152,7 +172,7 @@ impl KalshiListener {
     }
 
     async fn poll_books(&self) {
-        for ticker in self.desk.follower().followed().into_iter().take(POLLED_BOOKS_MAX) {
+        for ticker in self.desk.followed().into_iter().take(POLLED_BOOKS_MAX) {
             if let Ok(top) = self.desk.venue().top_of_book(&ticker).await {
                 let key = BookKey { venue: Venue::Kalshi, id: ticker };
                 self.heard(VenueNews::Quote { key, quote: top.quote, at: self.clock.now().wall });

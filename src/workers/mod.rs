@@ -9,8 +9,14 @@ pub mod deliveries;
 pub mod desks;
 /// The engine's own loop: inputs in, effects carried out.
 pub mod engine_loop;
+/// The last look before a socket.
+pub mod gate;
 /// Signals from the bus to the engine.
 pub mod intake;
+/// Orders to Kalshi, its answers back.
+pub mod kalshi_desk;
+/// What Kalshi says outside any request.
+pub mod kalshi_listener;
 /// One owner: leases that orders need.
 pub mod lease;
 /// Tapes and the demo's market, row by row into the paper exchange.

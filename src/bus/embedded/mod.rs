@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
-    subjects,
+    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions,
+    Subscription, subjects,
 };
 use crate::domain::time::Now;
 use queue::{EmbeddedSignals, SignalQueue};

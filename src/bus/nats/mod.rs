@@ -29,8 +29,8 @@ use tokio::task::JoinHandle;
 use url::Servers;
 
 use super::{
-    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions, Subscription,
-    subjects,
+    Bus, BusError, BusState, LeaseError, Link, Message, SIGNAL_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, SignalSource, SignalsOptions,
+    Subscription, subjects,
 };
 
 /// Longest pause between two attempts to connect: an outage shouldn't outlive itself by more than this.

@@ -13,6 +13,8 @@ pub mod client;
 pub mod clock_skew;
 /// Key, clock, account, exchange: what a person asks first.
 pub mod doctor;
+/// Signed, not sent.
+mod dry_run;
 /// A market's facts and its fee.
 pub mod facts;
 /// Fuses at the venue.
@@ -29,10 +31,14 @@ pub mod orders;
 pub mod outcome;
 /// Listings, whole or not at all.
 pub mod paging;
+/// Markets that are open now.
+mod picking;
 /// Token buckets.
 pub mod rate;
 /// Whether the venue takes our orders.
 pub mod standing;
+/// The WebSocket.
+pub mod stream;
 /// Our words and theirs.
 pub mod translate;
 /// What workers hold.

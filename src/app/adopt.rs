@@ -1,0 +1,127 @@
+//! `arbees adopt`: an account that holds something already is taken over once a person has seen what it holds.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use tokio::sync::oneshot;
+
+use super::accounts::kalshi_account;
+use super::asking::confirmed;
+use super::counters::take_leases;
+use super::{bus, open_log};
+use crate::cli::Exit;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::event::Recorded;
+use crate::domain::ids::Mode;
+use crate::domain::market::Venue;
+use crate::domain::report::AccountReading;
+use crate::engine::{Command, Effect, Engine, Input, Settings, Start};
+use crate::event_log::{EventStore, Log};
+
+/// Errors: an engine runs, no account, an incomplete reading, the log.
+pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
+    ensure!(matches!(config.mode, Mode::Demo | Mode::Live), "adopt is for demo and live; the mode is {}", config.mode);
+    let clock = Clock::system();
+    let account = kalshi_account(config, &clock)?.context("kalshi has no credentials here")?;
+    let (log, book, report) = open_log(config).await.context("is an engine running? it holds the log: stop it first")?;
+    if book.cash.is_opened(Venue::Kalshi) {
+        println!("the kalshi account is in this log already; nothing to adopt");
+        return Ok(Exit::Good);
+    }
+    let bus = bus(config, "arbees-adopt", &clock).await?;
+    let leases = take_leases(config, &book, &bus, &clock).await?;
+    let epoch = leases.first().map(|lease| lease.revision());
+    let reading = account.venue.read_account(clock.now().wall).await;
+    let reading = reading.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
+    show(&reading);
+    let done = if yes || confirmed("Take this account over as it is?")? {
+        let settings = settings(config, &report);
+        let start = Start {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config_hash: config.config_hash(),
+            limits: config.limits.clone(),
+            paper_cash: None,
+            venues: vec![Venue::Kalshi],
+            epoch,
+            head_hash: report.head.hash,
+        };
+        Some(take_over(&log, Engine::new(settings, book), start, reading, &clock).await?)
+    } else {
+        None
+    };
+    for lease in leases {
+        lease.give_back(&*bus).await;
+    }
+    match done {
+        Some(words) => {
+            println!("{words}");
+            Ok(Exit::Good)
+        }
+        None => bail!("not adopted"),
+    }
+}
+
+fn settings(config: &Config, report: &crate::event_log::OpenReport) -> Settings {
+    Settings {
+        account: config.instance.clone(),
+        mode: config.mode,
+        log_id: report.log_id,
+        risk_public_key: Vec::new(),
+        risk_timeout_ms: i64::from(config.risk.timeout_ms),
+        submit_stale_after_ms: config.submit_stale_after_ms,
+    }
+}
+
+/// A session of its own: start, the adoption, end.
+async fn take_over(log: &Arc<Log>, mut engine: Engine, start: Start, reading: AccountReading, clock: &Clock) -> anyhow::Result<String> {
+    let adopt = Command::Adopt { reading: Box::new(reading) };
+    let mut records = Vec::new();
+    let mut words = Err("the engine gave no answer".to_owned());
+    for input in
+        [Input::Start(Box::new(start)), Input::Operator { ticket: 1, by: format!("adopt (pid {})", std::process::id()), command: adopt }]
+    {
+        gather(engine.step(clock.now(), input), &mut records, &mut words);
+    }
+    let durable = Input::Durable { seq: engine.book().seq, hash: Default::default() };
+    gather(engine.step(clock.now(), durable), &mut records, &mut words);
+    let words = words.map_err(anyhow::Error::msg)?;
+    gather(engine.step(clock.now(), Input::Stop), &mut records, &mut Ok(String::new()));
+    append(log, records).await?;
+    Ok(words)
+}
+
+fn gather(effects: Vec<Effect>, records: &mut Vec<Recorded>, words: &mut Result<String, String>) {
+    for effect in effects {
+        match effect {
+            Effect::Append(batch) => records.extend(batch),
+            Effect::OperatorAnswer { result, .. } => *words = result,
+            _ => {}
+        }
+    }
+}
+
+async fn append(log: &Arc<Log>, records: Vec<Recorded>) -> anyhow::Result<()> {
+    let (told, tell) = oneshot::channel();
+    log.append(
+        records,
+        Box::new(move |result| {
+            let _ = told.send(result.map(drop));
+        }),
+    );
+    tell.await.context("the log has ended")??;
+    Ok(())
+}
+
+fn show(reading: &AccountReading) {
+    println!("kalshi account, read through {}\n  cash       ${}", reading.read_through, reading.cash);
+    for position in &reading.positions {
+        println!("  position   {} of {}, cost ${}", position.signed, position.key.id, position.cost);
+    }
+    for order in &reading.open_orders {
+        println!("  open order {:?} {} of {} at {} ({})", order.side, order.remaining, order.key.id, order.price, order.venue_order_id);
+    }
+    if reading.positions.is_empty() && reading.open_orders.is_empty() {
+        println!("  no positions, no open orders: the engine would take it over by itself");
+    }
+}

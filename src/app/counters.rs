@@ -1,0 +1,155 @@
+//! The venues of a session: the paper exchange, or the accounts with money and the leases that guard them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::accounts::{KalshiAccount, kalshi_account};
+use crate::bus::Bus;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::fees::BalanceUnit;
+use crate::domain::ids::{Mode, sha256};
+use crate::domain::market::{Instrument, Venue};
+use crate::engine::Input;
+use crate::projections::Projections;
+use crate::venues::kalshi::stream::{self, StreamEvent, StreamSettings};
+use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
+use crate::workers::desks::Desks;
+use crate::workers::engine_loop::EngineHandle;
+use crate::workers::gate::Gate;
+use crate::workers::kalshi_desk::KalshiDesk;
+use crate::workers::kalshi_listener::KalshiListener;
+use crate::workers::lease::Lease;
+use crate::workers::market_feed;
+use crate::workers::paper_desk::PaperDesk;
+
+/// A lease can't be taken from a server that isn't there.
+const BUS_WAIT: Duration = Duration::from_secs(30);
+
+/// News waiting for the listener; a full queue slows the stream down, which the venue ends, after which all is read anew.
+const STREAM_EVENTS_MAX: usize = 4_096;
+
+pub struct Counters {
+    pub desks: Desks,
+    /// On paper.
+    pub paper: Option<PaperDesk>,
+    kalshi: Option<Kalshi>,
+    leases: Vec<Arc<Lease>>,
+    /// Of the lease, where there is one.
+    pub epoch: Option<u64>,
+    /// With money.
+    pub venues: Vec<Venue>,
+}
+
+struct Kalshi {
+    desk: KalshiDesk,
+    stream: Option<mpsc::Receiver<StreamEvent>>,
+    read_every: Duration,
+}
+
+impl Counters {
+    /// Errors: a lease that another engine holds; credentials that can't be read.
+    pub async fn open(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Self> {
+        if config.mode == Mode::Paper {
+            let desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
+            let desks = Desks::paper(Arc::new(desk.clone()));
+            return Ok(Self { desks, paper: Some(desk), kalshi: None, leases: Vec::new(), epoch: None, venues: Vec::new() });
+        }
+        let account = kalshi_account(config, clock)?;
+        let leases = take_leases(config, book, bus, clock).await?;
+        let epoch = leases.first().map(|lease| lease.revision());
+        let gate = Gate { mode: config.mode, clock: clock.clone(), leases: leases.clone() };
+        let mut counters = Self { desks: Desks::default(), paper: None, kalshi: None, leases, epoch, venues: Vec::new() };
+        match account {
+            Some(account) => counters.add_kalshi(config, account, gate).await,
+            None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
+        }
+        tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag());
+        Ok(counters)
+    }
+
+    async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate) {
+        account.announce(config).await;
+        let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
+        let start = |ws| stream::start(Arc::clone(account.venue.client()), StreamSettings::new(ws), events);
+        let handle = account.ws.clone().map(start);
+        let stream = handle.is_some().then_some(stream);
+        let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
+        self.desks.add(Venue::Kalshi, Arc::new(desk.clone()));
+        self.venues.push(Venue::Kalshi);
+        self.kalshi = Some(Kalshi { desk, stream, read_every: account.read_every });
+    }
+
+    /// Starts what listens to venues and keeps leases.
+    pub fn listen(&mut self, engine: &EngineHandle, bus: &Arc<dyn Bus>, clock: &Clock) -> Vec<JoinHandle<()>> {
+        let mut tasks = Vec::new();
+        if let Some(desk) = &self.paper {
+            tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
+        }
+        if let Some(Kalshi { desk, stream, read_every }) = self.kalshi.take() {
+            let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every };
+            tasks.push(tokio::spawn(listener.run()));
+        }
+        let (lost, mut told) = watch::channel(None);
+        for lease in &self.leases {
+            tasks.push(tokio::spawn(Arc::clone(lease).keep(Arc::clone(bus), clock.clone(), lost.clone())));
+        }
+        let engine = engine.clone();
+        tasks.push(tokio::spawn(async move {
+            if let Ok(why) = told.wait_for(Option::is_some).await {
+                engine.input(Input::OwnershipLost { why: why.clone().unwrap_or_default() });
+            }
+            drop(lost);
+        }));
+        tasks
+    }
+
+    pub fn into_leases(self) -> Vec<Arc<Lease>> {
+        self.leases
+    }
+}
+
+/// One for the engine, whose revision is the session's epoch, and one for each account.
+pub async fn take_leases(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Vec<Arc<Lease>>> {
+    if config.mode == Mode::DryRun {
+        return Ok(Vec::new());
+    }
+    bus.wait_connected(BUS_WAIT).await.context("one owner is proven by a lease in NATS")?;
+    let holder = format!("{} (pid {}) since {}", host(), std::process::id(), clock.now().wall);
+    let mut keys = vec![(format!("engine.{}.{}", config.mode, config.instance), book.epoch)];
+    if let Some(kalshi) = &config.kalshi {
+        use secrecy::ExposeSecret;
+        let account = sha256(&[b"arbees account", kalshi.key_id.expose_secret().as_bytes()]);
+        keys.push((format!("account.kalshi.{}", account.short()), 0));
+    }
+    let mut leases = Vec::new();
+    for (key, after_epoch) in keys {
+        let lease = Lease::take(&**bus, clock, &key, &holder, after_epoch).await.map_err(anyhow::Error::msg)?;
+        leases.push(Arc::new(lease));
+    }
+    Ok(leases)
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/etc/hostname").map_or_else(|_| "a host".to_owned(), |name| name.trim().to_owned())
+}
+
+fn paper_exchange(config: &Config, book: &Projections) -> PaperExchange {
+    let settings = PaperSettings {
+        latency_ms: u64::from(config.paper.latency_ms),
+        reject_per_mille: config.paper.reject_per_mille as u16,
+        reject_seed: 0,
+        kalshi_unit: BalanceUnit::Direct,
+    };
+    let held = book.positions.held().map(|(_, position)| StartHolding {
+        instrument: Instrument { outcome: position.outcome(), ..position.instrument.clone() },
+        quantity: position.held(),
+        cost: position.cost,
+    });
+    let cash = book.cash.account(Venue::Paper).map_or(config.paper.cash, |account| account.cash);
+    PaperExchange::new(settings, PaperStart { session: book.epoch + 1, cash, holdings: held.collect() })
+}
