@@ -22,6 +22,8 @@ pub mod domain;
 pub mod engine;
 /// The book: an append-only log of events, journal and sled.
 pub mod event_log;
+/// The venues' protocols, served on loopback: for rehearsal, tests and bench.
+pub mod exchange;
 /// The window: health, metrics, the local API.
 pub mod http;
 /// Memory: the fold of the log. Pure.

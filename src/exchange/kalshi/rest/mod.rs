@@ -1,0 +1,263 @@
+//! REST: from bytes to a call on the core and back, with what goes wrong on the way.
+
+/// Request bodies in Go's words.
+mod body;
+/// Order groups.
+mod groups;
+/// Create, cancel, amend, decrease, batches, look-ups.
+mod orders;
+/// Fills, positions, balance, settlements, keys, limits.
+mod portfolio;
+/// Markets, series, events, the exchange.
+mod public;
+/// Query parameters, pages, cursors.
+mod query;
+/// Which call a method and a path are.
+mod route;
+
+use std::time::Duration;
+
+use axum::body::{Body as HttpBody, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+
+pub use route::{COST_DEFAULT, COSTS};
+
+use super::auth::{Caller, Keys};
+use super::core::Core;
+use super::faults::{Deliver, Plan};
+use super::ids::AccountNo;
+use super::limits::{Bill, Limits};
+use super::line::Line;
+use super::refusal::Refusal;
+use super::requests::Seen;
+use super::server::{Inner, Shared};
+use crate::domain::time::{Now, Time};
+use query::Query;
+use route::{Call, Scope};
+
+pub const ROOT: &str = "/trade-api/v2";
+const BODY_MAX: usize = 1 << 20;
+
+/// A status and a JSON body (`Null`: none), or a refusal.
+pub type Answer = Result<(u16, Value), Refusal>;
+
+/// One call being carried out.
+pub struct Cx<'a> {
+    pub core: &'a mut Core,
+    pub caller: Option<Caller>,
+    pub query: &'a Query,
+    pub body: &'a [u8],
+    pub id: &'a str,
+    /// Reads of the account's data see the venue as of then.
+    pub read_at: Time,
+    pub limits: Limits,
+    pub keys: &'a Keys,
+    pub attestation_expired: bool,
+    pub drop_rows: usize,
+    pub drip: Option<(u32, i64)>,
+    pub hit_first: Option<String>,
+}
+
+impl Cx<'_> {
+    /// The caller's account. Errors: 401, though the door has asked before.
+    pub fn account(&self) -> Result<AccountNo, Refusal> {
+        self.caller.as_ref().map(|caller| caller.account).ok_or_else(Refusal::signature_missing)
+    }
+
+    /// One page, less what a fault drops from its front: the newest.
+    pub fn page(&self, call: &str, mut rows: Vec<(usize, Value)>) -> Result<(Vec<Value>, String), Refusal> {
+        rows.drain(..self.drop_rows.min(rows.len()));
+        self.query.page(call, rows)
+    }
+}
+
+/// What leaves, before faults touch it.
+struct Reply {
+    status: u16,
+    body: String,
+    /// For the log of requests.
+    code: Option<String>,
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Ok((status, Value::Null)) => Self { status, body: String::new(), code: None },
+            Ok((status, body)) => Self { status, body: body.to_string(), code: None },
+            Err(refusal) => Self { status: refusal.status, body: refusal.body, code: Some(refusal.code) },
+        }
+    }
+}
+
+/// Every request of the REST port.
+pub async fn serve(State(shared): State<Shared>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response<HttpBody> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, BODY_MAX).await.unwrap_or_default();
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let inside = path.strip_prefix(ROOT).filter(|rest| rest.starts_with('/'));
+    let Some((call, id)) = inside.and_then(|inside| route::find(method, inside)) else {
+        return text_reply(404, "text/plain", "404 page not found".into(), None);
+    };
+    let seen = Seen::of(&parts, &bytes);
+    let now = shared.clock.now();
+    let (skew_ms, plan) = shared.with(|inner| {
+        let text = format!("{} {}", parts.uri, String::from_utf8_lossy(&bytes));
+        (inner.faults.clock_skew_ms(), inner.faults.plan(call.name, call.scope.is_write(), &text))
+    });
+    let venue_now = now.wall.plus_ms(skew_ms);
+    let keys = shared.keys();
+    let caller = match call.scope {
+        Scope::Public => Ok(None),
+        _ => keys.check(&parts.headers, method, path, venue_now).map(Some),
+    };
+    if plan.before_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(plan.before_ms.unsigned_abs())).await;
+    }
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let asked = Asked { call, id, query: &query, body: &bytes, keys: &keys, plan: &plan };
+    let reply = shared.with(|inner| {
+        let reply = asked.answer(inner, caller, shared.clock.now());
+        inner.requests.push(seen.answered(call.name, &reply.status, reply.code.as_deref(), &plan));
+        reply
+    });
+    if plan.after_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(plan.after_ms.unsigned_abs())).await;
+    }
+    deliver(&shared, &line, reply, plan, skew_ms).await
+}
+
+struct Asked<'a> {
+    call: Call,
+    id: &'a str,
+    query: &'a Query,
+    body: &'a Bytes,
+    keys: &'a Keys,
+    plan: &'a Plan,
+}
+
+impl Asked<'_> {
+    fn answer(&self, inner: &mut Inner, caller: Result<Option<Caller>, Refusal>, now: Now) -> Reply {
+        match self.admit(inner, caller, now) {
+            Err(refusal) => Err(refusal).into(),
+            // As if the request had been lost on its way: not even its rate was charged. 200 stands for nothing.
+            Ok(_) if self.plan.unprocessed => Ok((200, Value::Null)).into(),
+            Ok(caller) => self.carry_out(inner, caller, now),
+        }
+    }
+
+    /// Signature, scope, rate: in this order.
+    fn admit(&self, inner: &mut Inner, caller: Result<Option<Caller>, Refusal>, now: Now) -> Result<Option<Caller>, Refusal> {
+        let Some(caller) = caller? else { return Ok(None) };
+        let allowed = match self.call.scope {
+            Scope::Trade => caller.may("write::trade"),
+            _ => caller.may("read") || self.call.name == "balance" && caller.may("read::portfolio_balance"),
+        };
+        if !allowed {
+            // Documented as a 403 (`kalshi.md` P7), its words are not.
+            return Err(Refusal::nested(403, "insufficient_scope", None));
+        }
+        if self.plan.unprocessed {
+            return Ok(Some(caller));
+        }
+        let shards = inner.core.shards();
+        let paid = inner.buckets.pay(caller.account, &self.bill(), &shards, now.mono);
+        if paid { Ok(Some(caller)) } else { Err(Refusal::too_many_requests()) }
+    }
+
+    fn bill(&self) -> Bill {
+        if !self.call.scope.is_write() {
+            return Bill::Read(self.call.cost);
+        }
+        let body: Value = serde_json::from_slice(self.body).unwrap_or(Value::Null);
+        if matches!(self.call.name, "batch_create" | "batch_cancel") {
+            let items = body["orders"].as_array().map_or(1, Vec::len).max(1);
+            let tokens = self.call.cost.saturating_mul(i64::try_from(items).unwrap_or(i64::MAX));
+            return Bill::Write { tokens, shard: Some(0) };
+        }
+        let in_query = self.query.get("exchange_index").and_then(|text| text.parse().ok());
+        let named = body["exchange_index"].as_i64().or(in_query);
+        let shard = named.and_then(|index: i64| u32::try_from(index).ok());
+        let shard = if self.call.name == "groups" { shard.or(Some(0)) } else { shard };
+        Bill::Write { tokens: self.call.cost, shard }
+    }
+
+    fn carry_out(&self, inner: &mut Inner, caller: Option<Caller>, now: Now) -> Reply {
+        let lag_ms = inner.read_lag_ms.max(self.plan.read_lag_ms);
+        let mut cx = Cx {
+            read_at: inner.core.now().plus_ms(-lag_ms),
+            core: &mut inner.core,
+            caller,
+            query: self.query,
+            body: self.body,
+            id: self.id,
+            limits: inner.buckets.limits,
+            keys: self.keys,
+            attestation_expired: self.keys.region_expires.is_some_and(|expires| expires <= now.wall),
+            drop_rows: self.plan.drop_rows as usize,
+            drip: self.plan.drip,
+            hit_first: self.plan.hit_first.clone(),
+        };
+        let mut answer = (self.call.run)(&mut cx);
+        if self.plan.wrong_echo {
+            let other = cx.core.new_id();
+            if let Ok((_, body)) = &mut answer
+                && body.get("order_id").is_some()
+            {
+                body["order_id"] = other.to_string().into();
+            }
+        }
+        answer.into()
+    }
+}
+
+async fn deliver(shared: &Shared, line: &Line, reply: Reply, plan: Plan, skew_ms: i64) -> Response<HttpBody> {
+    let date = shared.clock.now().wall.plus_ms(skew_ms + plan.date_skew_ms);
+    let date = (skew_ms + plan.date_skew_ms != 0).then_some(date);
+    match plan.deliver {
+        None => text_reply(reply.status, "application/json", reply.body, date),
+        Some(Deliver::Refused(refusal)) => text_reply(refusal.status, "application/json", refusal.body, date),
+        Some(Deliver::Text { status, content_type, body }) => {
+            text_reply(status.unwrap_or(reply.status), content_type, body.unwrap_or(reply.body), date)
+        }
+        Some(Deliver::Empty) => text_reply(reply.status, "application/json", String::new(), date),
+        Some(Deliver::Truncated) => truncated(reply),
+        Some(Deliver::Reset) => {
+            line.cut();
+            text_reply(500, "text/plain", String::new(), None)
+        }
+        Some(Deliver::Hang) => {
+            shared.stopped().await;
+            line.cut();
+            text_reply(500, "text/plain", String::new(), None)
+        }
+    }
+}
+
+fn text_reply(status: u16, content_type: &'static str, body: String, date: Option<Time>) -> Response<HttpBody> {
+    let has_body = status != 204;
+    let mut response = Response::new(if has_body { HttpBody::from(body) } else { HttpBody::empty() });
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if has_body {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    let stamp = date.and_then(|date| jiff::Timestamp::from_nanosecond(i128::from(date.nanos())).ok());
+    let text = stamp.and_then(|stamp| jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&stamp).ok());
+    if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::DATE, value);
+    }
+    response
+}
+
+/// Half of the body under the length of the whole, and then the connection breaks.
+fn truncated(reply: Reply) -> Response<HttpBody> {
+    let length = reply.body.len();
+    let half = Bytes::copy_from_slice(&reply.body.as_bytes()[..length / 2]);
+    let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))];
+    let mut response = Response::new(HttpBody::from_stream(futures::stream::iter(parts)));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}

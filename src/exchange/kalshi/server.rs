@@ -1,0 +1,186 @@
+//! Two listeners over one state: the venue's own port, and the admin port.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::auth::{Keys, NotAPublicKey};
+use super::core::Core;
+use super::faults::Faults;
+use super::limits::Buckets;
+use super::line::{Line, Lines};
+use super::options::Options;
+use super::requests::Requests;
+use super::ws::Hub;
+use super::{admin, rest, ws};
+use crate::clock::Clock;
+
+/// How often what is due (expiries, closes, timed fills) is looked for when nobody calls.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Everything behind the one lock.
+pub struct Inner {
+    pub core: Core,
+    pub faults: Faults,
+    pub buckets: Buckets,
+    pub requests: Requests,
+    pub hub: Hub,
+    /// Reads of an account's data see the venue as it was so long ago.
+    pub read_lag_ms: i64,
+}
+
+#[derive(Clone)]
+pub struct Shared {
+    pub clock: Clock,
+    pub ping_every: Duration,
+    inner: Arc<Mutex<Inner>>,
+    keys: Arc<Mutex<Arc<Keys>>>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Works on the state as of now, and tells the sessions what came of it.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *guard;
+        // Inside the lock, so that the venue's time never runs back between two calls.
+        inner.core.advance(self.clock.now().wall);
+        let result = work(inner);
+        let notices = std::mem::take(&mut inner.core.notices);
+        if !notices.is_empty() {
+            inner.hub.tell(&notices, &inner.core, &mut inner.faults);
+        }
+        result
+    }
+
+    /// The keys as they are now; verifying a signature holds no lock.
+    pub fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub fn change_keys(&self, change: impl FnOnce(&mut Keys)) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut keys));
+    }
+
+    /// Resolves when the venue ends.
+    pub async fn stopped(&self) {
+        // A sender that is gone has ended, too.
+        let _ = self.stop.clone().wait_for(|stopped| *stopped).await;
+    }
+}
+
+/// The double, not yet running.
+pub struct KalshiExchange;
+
+/// A running double. Dropping it without `stop` ends it less politely.
+pub struct Running {
+    pub rest_addr: SocketAddr,
+    pub admin_addr: SocketAddr,
+    shared: Shared,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("key {0}: {1}")]
+    Key(String, NotAPublicKey),
+    #[error("market {0}: named twice, or its bands are no price grid")]
+    Market(String),
+    #[error("port {0}: {1}")]
+    Port(u16, io::Error),
+}
+
+impl KalshiExchange {
+    pub async fn start(options: Options) -> Result<Running, StartError> {
+        let clock = options.clock.clone().unwrap_or_else(Clock::system);
+        let (core, keys) = options.build(clock.now().wall)?;
+        let (stop, stopped) = watch::channel(false);
+        let inner = Inner {
+            core,
+            faults: Faults::default(),
+            buckets: Buckets::new(options.limits),
+            requests: Requests::default(),
+            hub: Hub::default(),
+            read_lag_ms: options.read_lag_ms,
+        };
+        let shared = Shared {
+            clock,
+            ping_every: options.ping_every,
+            inner: Arc::new(Mutex::new(inner)),
+            keys: Arc::new(Mutex::new(Arc::new(keys))),
+            stop: stopped,
+        };
+        let venue = Router::new().route(ws::PATH, get(ws::handshake)).fallback(rest::serve).with_state(shared.clone());
+        let admin = Router::new().fallback(admin::serve).with_state(shared.clone());
+        let (rest_addr, rest_task) = listen(options.port, venue, shared.clone()).await?;
+        let (admin_addr, admin_task) = listen(options.admin_port, admin, shared.clone()).await?;
+        let ticking = tokio::spawn(tick(shared.clone()));
+        Ok(Running { rest_addr, admin_addr, shared, stop, tasks: vec![rest_task, admin_task, ticking] })
+    }
+}
+
+async fn listen(port: u16, router: Router, shared: Shared) -> Result<(SocketAddr, JoinHandle<()>), StartError> {
+    let failed = |error| StartError::Port(port, error);
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let service = router.into_make_service_with_connect_info::<Line>();
+    let task = tokio::spawn(async move {
+        let stopped = async move { shared.stopped().await };
+        // It ends with the venue; a broken listener ends it, too, and every call then says so.
+        let _ = axum::serve(Lines(listener), service).with_graceful_shutdown(stopped).await;
+    });
+    Ok((address, task))
+}
+
+async fn tick(shared: Shared) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => shared.with(|_| ()),
+            () = shared.stopped() => return,
+        }
+    }
+}
+
+impl Running {
+    /// What `KALSHI_API_URL` takes.
+    pub fn api_url(&self) -> String {
+        format!("http://{}{}", self.rest_addr, rest::ROOT)
+    }
+
+    /// What `KALSHI_WS_URL` takes.
+    pub fn ws_url(&self) -> String {
+        format!("ws://{}{}", self.rest_addr, ws::PATH)
+    }
+
+    pub fn admin_url(&self) -> String {
+        format!("http://{}", self.admin_addr)
+    }
+
+    /// The state itself, for tests and benches in the same process.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        self.shared.with(work)
+    }
+
+    /// Ends sessions, hanging calls and listeners.
+    pub async fn stop(self) {
+        // Nobody hears it when everything has ended by itself.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(1), task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}
