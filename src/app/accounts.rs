@@ -28,7 +28,8 @@ pub fn kalshi_account(config: &Config, clock: &Clock) -> anyhow::Result<Option<K
     let (api, ws) = addresses(config.mode, settings)?;
     let key = SigningKey::from_file(&settings.key_path).context("KALSHI_PRIVATE_KEY_PATH")?;
     let key_id = KeyId::new(settings.key_id.expose_secret()).context("KALSHI_API_KEY_ID")?;
-    let client = Client::new(ClientSettings::new(api), key_id, key, clock.clone())?;
+    let request_timeout_ms = u64::from(settings.request_timeout_ms);
+    let client = Client::new(ClientSettings { request_timeout_ms, ..ClientSettings::new(api) }, key_id, key, clock.clone())?;
     Ok(Some(KalshiAccount {
         venue: Arc::new(KalshiVenue::new(Arc::new(client))),
         ws,

@@ -16,7 +16,7 @@ use crate::domain::ids::LogId;
 use crate::http::Token;
 
 /// Writes a file that only its owner may read, whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let dir = path.parent().context("a key needs a folder")?;
     fs::create_dir_all(dir).with_context(|| format!("{} can't be made", dir.display()))?;
     let fresh = path.with_extension("new");

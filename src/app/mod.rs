@@ -24,6 +24,8 @@ pub mod history;
 pub mod keys;
 /// Whether a signal would be traded now.
 mod readiness;
+/// The live code against a venue's double.
+pub mod rehearsal;
 
 use std::path::PathBuf;
 use std::sync::Arc;

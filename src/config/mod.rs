@@ -87,6 +87,7 @@ pub struct KalshiSettings {
     /// Zero: no fuse.
     pub fuse_contracts: Quantity,
     pub reconcile_every_ms: u32,
+    pub request_timeout_ms: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -261,6 +262,7 @@ fn kalshi(values: &Values) -> Option<KalshiSettings> {
         ws_url: values.text("KALSHI_WS_URL"),
         fuse_contracts: values.contracts("KALSHI_FUSE_CONTRACTS"),
         reconcile_every_ms: values.count("KALSHI_RECONCILE_EVERY_MS"),
+        request_timeout_ms: values.count("KALSHI_REQUEST_TIMEOUT_MS"),
     })
 }
 

@@ -251,6 +251,12 @@ pub const SECTIONS: &[Section] = &[
                 "Contracts of opens that may trade within 15 s before Kalshi itself cancels them all; 0 = no such fuse.",
             ),
             row(
+                "KALSHI_REQUEST_TIMEOUT_MS",
+                Whole { unit: "ms", min: 100, max: 60_000 },
+                Is("10000"),
+                "A request without an answer by then is unknown and looked up.",
+            ),
+            row(
                 "KALSHI_RECONCILE_EVERY_MS",
                 Whole { unit: "ms", min: 500, max: HOUR_MS },
                 Is("60000"),

@@ -4,6 +4,7 @@
 /// Signals that wait for their acknowledgement.
 mod queue;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,6 +32,14 @@ struct Post {
     queue: Arc<SignalQueue>,
     state: watch::Sender<BusState>,
     inboxes: AtomicU64,
+    leases: Mutex<Leases>,
+}
+
+/// Who owns what, among those who share this process: enough for a rehearsal, whose venue is in the process, too.
+#[derive(Default)]
+struct Leases {
+    last: u64,
+    held: BTreeMap<String, (u64, Bytes)>,
 }
 
 /// One subscription.
@@ -45,7 +54,7 @@ impl EmbeddedBus {
         let mut state = BusState::new(Link::Connected);
         state.connects = 1;
         let queue = Arc::new(SignalQueue::new(Box::new(now)));
-        Self(Arc::new(Post { boxes: Mutex::default(), queue, state: watch::Sender::new(state), inboxes: AtomicU64::new(0) }))
+        Self(Arc::new(Post { boxes: Mutex::default(), queue, state: watch::Sender::new(state), inboxes: AtomicU64::new(0), leases: Mutex::default() }))
     }
 }
 
@@ -139,12 +148,23 @@ impl Bus for EmbeddedBus {
         Ok(stream_seq)
     }
 
-    async fn lease_take(&self, _key: &str, _holder: Bytes, _revision: Option<u64>) -> Result<u64, LeaseError> {
-        let why = "a lease needs a NATS server that others can see too: set NATS_URL".to_owned();
-        Err(LeaseError::Bus(BusError::Misconfigured(why)))
+    async fn lease_take(&self, key: &str, holder: Bytes, revision: Option<u64>) -> Result<u64, LeaseError> {
+        let mut leases = self.0.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((held, by)) = leases.held.get(key).filter(|(held, _)| Some(*held) != revision) {
+            tracing::debug!("lease {key} is at {held}");
+            return Err(LeaseError::Held { by: String::from_utf8_lossy(by).into_owned() });
+        }
+        leases.last += 1;
+        let taken = leases.last;
+        leases.held.insert(key.to_owned(), (taken, holder));
+        Ok(taken)
     }
 
-    async fn lease_give_back(&self, _key: &str, _revision: u64) -> Result<(), BusError> {
+    async fn lease_give_back(&self, key: &str, revision: u64) -> Result<(), BusError> {
+        let mut leases = self.0.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if leases.held.get(key).is_some_and(|(held, _)| *held == revision) {
+            leases.held.remove(key);
+        }
         Ok(())
     }
 

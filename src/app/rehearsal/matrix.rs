@@ -1,0 +1,1 @@
+//! Every fault with every kind of order.
