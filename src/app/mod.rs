@@ -8,6 +8,8 @@ pub mod commands;
 pub mod demo;
 /// What the API and the commands read: a running engine, or its log alone.
 pub mod desk;
+/// A double of a venue as a process of its own.
+mod exchange;
 /// The log as `audit` reads it.
 pub mod history;
 /// Keys and tokens on disk.

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-
 use super::account::{Account, held};
 use super::groups::Groups;
 use super::ids::{AccountNo, CROWD, Id, MarketNo, OrderNo};
@@ -58,7 +57,10 @@ pub enum Job {
     Close(MarketNo),
     CancelAtClose(MarketNo),
     /// The crowd trades against exactly this order.
-    Hit { order: OrderNo, quantity: Quantity },
+    Hit {
+        order: OrderNo,
+        quantity: Quantity,
+    },
 }
 
 pub struct Core {

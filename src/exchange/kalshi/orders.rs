@@ -1,6 +1,5 @@
 //! Orders and fills as the venue keeps them.
 
-
 use super::book::SelfTrade;
 use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use crate::domain::fees::OrderFees;

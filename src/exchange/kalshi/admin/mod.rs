@@ -225,9 +225,8 @@ fn create_market(core: &mut Core, bytes: &[u8]) -> Done {
 fn change_market(core: &mut Core, market: MarketNo, what: &str, bytes: &[u8]) -> Option<Done> {
     let done = match what {
         "status" => asked(bytes).and_then(|ask: LifeAsk| asks::life(&ask.status)).map(|life| core.set_life(market, life)),
-        "book" => asked(bytes).and_then(|ask: CrowdBook| {
-            core.set_crowd_book(market, &asks::levels(&ask.bids, &ask.asks), ask.keep).map_err(refused)
-        }),
+        "book" => asked(bytes)
+            .and_then(|ask: CrowdBook| core.set_crowd_book(market, &asks::levels(&ask.bids, &ask.asks), ask.keep).map_err(refused)),
         "settle" => asked(bytes).and_then(|ask: SettleAsk| {
             let result = Settlement::parse(&ask.result).ok_or_else(|| "result: yes, no, void, or what YES pays".to_owned())?;
             core.settle(market, result);

@@ -38,7 +38,8 @@ impl Cx<'_> {
 
     fn new_order(&mut self, body: &Body) -> Result<NewOrder, Refusal> {
         // Types first, as a JSON decoder sees them; then what is missing; then what the exchange knows.
-        let types = ["ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "order_group_id"];
+        let types =
+            ["ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "order_group_id"];
         for field in types {
             body.text(field)?;
         }

@@ -9,7 +9,7 @@ use super::super::ids::MarketNo;
 use super::super::markets::{result_word, settlement_price};
 use super::super::refusal::Refusal;
 use super::super::wire::{balance, cents, count, dollars, seconds, stamp};
-use super::{Answer, COSTS, COST_DEFAULT, Cx};
+use super::{Answer, COST_DEFAULT, COSTS, Cx};
 use crate::domain::money::{Quantity, Rounding, Usd};
 
 const TICKERS_MAX: usize = 100;
@@ -113,10 +113,13 @@ impl Cx<'_> {
         let value: Usd = held.map(|(no, position)| self.marked(no, &position)).sum();
         let row = |(shard, usd): (&u32, &Usd)| json!({ "exchange_index": shard, "balance": balance(*usd) });
         let rows: Vec<Value> = cash.iter().filter(|(shard, _)| asked(shard)).map(row).collect();
-        Ok((200, json!({
-            "balance": cents(total), "balance_dollars": balance(total), "portfolio_value": cents(value),
-            "updated_ts": seconds(since), "balance_breakdown": rows,
-        })))
+        Ok((
+            200,
+            json!({
+                "balance": cents(total), "balance_dollars": balance(total), "portfolio_value": cents(value),
+                "updated_ts": seconds(since), "balance_breakdown": rows,
+            }),
+        ))
     }
 
     /// A holding at the last price, or at its cost where nothing has traded.
@@ -143,7 +146,9 @@ impl Cx<'_> {
         let json = |settled: &super::super::account::Settled| {
             let (market, before) = (self.core.market(settled.market), &settled.before);
             let long = before.signed > Quantity::ZERO;
-            let of = |yes: bool| if yes == long { (count(before.signed.abs()), dollars(before.cost)) } else { ("0.00".into(), dollars(Usd::ZERO)) };
+            let of = |yes: bool| {
+                if yes == long { (count(before.signed.abs()), dollars(before.cost)) } else { ("0.00".into(), dollars(Usd::ZERO)) }
+            };
             let ((yes_count, yes_cost), (no_count, no_cost)) = (of(true), of(false));
             let value = settlement_price(settled.result).map(|price| price.times(Quantity::whole(1), Rounding::Down));
             json!({
@@ -189,7 +194,8 @@ impl Cx<'_> {
     }
 
     pub fn endpoint_costs(&mut self) -> Answer {
-        let row = |(method, path, cost): &(&str, &str, i64)| json!({ "method": method, "path": format!("/trade-api/v2{path}"), "cost": cost });
+        let row =
+            |(method, path, cost): &(&str, &str, i64)| json!({ "method": method, "path": format!("/trade-api/v2{path}"), "cost": cost });
         Ok((200, json!({ "default_cost": COST_DEFAULT, "endpoint_costs": COSTS.iter().map(row).collect::<Vec<_>>() })))
     }
 
@@ -207,13 +213,15 @@ impl Cx<'_> {
     /// Nothing is ever old enough here: the cut-offs lie two weeks back.
     pub fn cutoff(&mut self) -> Answer {
         let cutoff = stamp(self.core.now().plus_ms(-14 * 86_400_000));
-        Ok((200, json!({
-            "market_settled_ts": cutoff, "trades_created_ts": cutoff, "orders_updated_ts": cutoff, "market_positions_last_updated_ts": cutoff,
-        })))
+        Ok((
+            200,
+            json!({
+                "market_settled_ts": cutoff, "trades_created_ts": cutoff, "orders_updated_ts": cutoff, "market_positions_last_updated_ts": cutoff,
+            }),
+        ))
     }
 
     pub fn nothing_historical(&mut self, name: &str) -> Answer {
         Ok((200, json!({ name: [], "cursor": "" })))
     }
 }
-
