@@ -11,7 +11,7 @@ use crate::domain::money::Quantity;
 
 impl Cx<'_> {
     fn group_id(&self) -> Result<Id, Refusal> {
-        Id::parse(self.id).ok_or_else(|| Refusal::not_found())
+        Id::parse(self.id).ok_or_else(Refusal::not_found)
     }
 
     pub fn create_group(&mut self) -> Answer {

@@ -274,8 +274,8 @@ impl Cx<'_> {
         };
         let newest_first = self.core.account(self.account()?).orders.iter().rev().map(|no| self.core.order(*no));
         let seen = newest_first.filter_map(|order| Some((order, order.seen_at(self.read_at)?)));
-        let rows = seen.filter(|(order, view)| wanted(order, view)).map(|(order, view)| (order.no.0, self.core.order_json(order, view)));
-        let (orders, cursor) = self.page(CALL, rows.collect())?;
+        let rows = seen.filter(|(order, view)| wanted(order, view)).map(|(order, view)| (order.no.0, (order, view)));
+        let (orders, cursor) = self.page(CALL, rows.collect(), |(order, view)| self.core.order_json(order, view))?;
         Ok((200, json!({ "orders": orders, "cursor": cursor })))
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::account::Position;
-use super::super::ids::MarketNo;
+use super::super::ids::{Id, MarketNo};
 use super::super::markets::{result_word, settlement_price};
 use super::super::refusal::Refusal;
 use super::super::wire::{balance, cents, count, dollars, seconds, stamp};
@@ -18,7 +18,7 @@ impl Cx<'_> {
     pub fn fills(&mut self) -> Answer {
         const CALL: &str = "GetFills";
         let query = self.query;
-        let (tickers, order) = (query.list("ticker"), query.get("order_id"));
+        let (tickers, order) = (query.list("ticker"), query.get("order_id").map(Id::parse));
         if tickers.as_ref().is_some_and(|tickers| tickers.len() > TICKERS_MAX) {
             return Err(Refusal::parameter(CALL, "Ticker", "max"));
         }
@@ -29,13 +29,12 @@ impl Cx<'_> {
             let market = self.core.market(fill.market);
             fill.at <= self.read_at
                 && tickers.as_ref().is_none_or(|tickers| tickers.contains(&market.ticker.as_str()))
-                && order.is_none_or(|order| order == self.core.order(fill.order).id.to_string())
+                && order.is_none_or(|order| order == Some(self.core.order(fill.order).id))
                 && from.is_none_or(|from| fill.at >= from)
                 && to.is_none_or(|to| fill.at <= to)
                 && shard.is_none_or(|shard| shard == market.shard)
         });
-        let rows = rows.map(|(number, fill)| (number, self.core.fill_json(fill))).collect();
-        let (fills, cursor) = self.page(CALL, rows)?;
+        let (fills, cursor) = self.page(CALL, rows.collect(), |fill| self.core.fill_json(fill))?;
         Ok((200, json!({ "fills": fills, "cursor": cursor })))
     }
 
@@ -66,9 +65,9 @@ impl Cx<'_> {
                 && counted(position)
         });
         let seen: Vec<(MarketNo, Position)> = seen.collect();
-        let rows = seen.iter().map(|(no, position)| (no.0, self.position_json(*no, position))).collect();
         let events = self.event_positions(&seen);
-        let (rows, cursor) = self.page(CALL, rows)?;
+        let rows = seen.iter().map(|row| (row.0.0, row)).collect();
+        let (rows, cursor) = self.page(CALL, rows, |(no, position)| self.position_json(*no, position))?;
         Ok((200, json!({ "market_positions": rows, "event_positions": events, "cursor": cursor })))
     }
 
@@ -158,8 +157,7 @@ impl Cx<'_> {
                 "settled_time": stamp(settled.at), "fee_cost": dollars(before.fees), "value": value.map(cents),
             })
         };
-        let rows = rows.map(|(number, settled)| (number, json(settled))).collect();
-        let (settlements, cursor) = self.page(CALL, rows)?;
+        let (settlements, cursor) = self.page(CALL, rows.collect(), json)?;
         Ok((200, json!({ "settlements": settlements, "cursor": cursor })))
     }
 
@@ -167,14 +165,13 @@ impl Cx<'_> {
         let call = if deposits { "GetDeposits" } else { "GetWithdrawals" };
         let moves = self.core.account(self.account()?).moves.iter().enumerate().rev();
         let rows = moves.filter(|(_, moved)| (moved.amount > Usd::ZERO) == deposits && moved.at <= self.read_at);
-        let rows = rows.map(|(number, moved)| {
-            let row = json!({
+        let row = |moved: &super::super::account::Moved| {
+            json!({
                 "id": moved.id, "status": "applied", "type": "ach", "amount_cents": cents(moved.amount.abs()), "fee_cents": 0,
                 "created_ts": seconds(moved.at), "finalized_ts": seconds(moved.at),
-            });
-            (number, row)
-        });
-        let (rows, cursor) = self.page(call, rows.collect())?;
+            })
+        };
+        let (rows, cursor) = self.page(call, rows.collect(), row)?;
         let name = if deposits { "deposits" } else { "withdrawals" };
         Ok((200, json!({ name: rows, "cursor": cursor })))
     }

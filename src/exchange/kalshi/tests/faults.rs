@@ -3,7 +3,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::rig::{Rig, TICKER, ioc, resting};
+use super::rig::{Rig, TICKER, ioc, options, resting};
+use crate::clock::Clock;
+use crate::exchange::kalshi::Options;
 
 /// Whether the venue has an order by this client id.
 async fn exists(rig: &Rig, client_id: &str) -> bool {
@@ -121,10 +123,11 @@ async fn reads_may_be_stale_or_lack_rows() {
 
 #[tokio::test]
 async fn a_stale_read_after_a_cancel_still_says_resting() {
-    let rig = Rig::start().await;
+    let (clock, hand) = Clock::manual(Clock::system().now().wall);
+    let rig = Rig::start_with(Options { clock: Some(clock), ..options() }).await;
     let id = rig.created(resting("c1", "bid", "0.01", "1")).await;
+    hand.advance_ms(60);
     let before = rig.get(&format!("/portfolio/orders/{id}")).await.1;
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
     rig.cancel(&id).await;
     rig.fault(json!({ "kind": "stale_read", "call": "order", "count": 1, "ms": 40 })).await;
     assert_eq!(rig.get(&format!("/portfolio/orders/{id}")).await.1, before);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::rig::{Rig, TICKER, ioc, options, resting};
+use crate::clock::Clock;
 use crate::exchange::kalshi::Options;
 
 #[tokio::test]
@@ -116,11 +117,14 @@ async fn money_lies_on_shards_and_an_order_needs_it_on_its_own() {
 
 #[tokio::test]
 async fn an_expiry_is_kept_to_the_second() {
-    let rig = Rig::start_with(Options { ..options() }).await;
+    let start = Clock::system().now().wall;
+    let (clock, hand) = Clock::manual(start);
+    let rig = Rig::start_with(Options { clock: Some(clock), ..options() }).await;
     let mut socket = rig.socket(&[json!({ "id": 1, "cmd": "subscribe", "params": { "channels": ["user_orders"] } })]).await;
     let mut order = resting("c1", "bid", "0.10", "1");
-    order["expiration_time"] = json!(crate::clock::Clock::system().now().wall.ms() / 1_000 + 1);
+    order["expiration_time"] = json!(start.ms() / 1_000 + 5);
     rig.created(order).await;
     assert_eq!(socket.hear_a("user_order").await["msg"]["status"], json!("resting"));
+    hand.advance_ms(5_000);
     assert_eq!(socket.hear_a("user_order").await["msg"]["last_update_reason"], json!("ExpiryCancel"));
 }
