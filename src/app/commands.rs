@@ -42,6 +42,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Bench(args) => super::bench::run(args).await,
         Command::Doctor(args) => super::doctor::run(&config, args).await,
         Command::Adopt { yes } => super::adopt::run(&config, *yes).await,
+        Command::Exchange(command) => super::exchange::run(command).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
         command => return reading(&config, command).await,
     };
@@ -101,7 +102,8 @@ pub async fn until_the_end(running: Running) -> Exit {
     exit
 }
 
-async fn interrupted() {
+/// A signal of the system asks for the end.
+pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         return std::future::pending().await;

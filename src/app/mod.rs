@@ -18,6 +18,8 @@ pub mod demo;
 pub mod desk;
 /// What stands in the way of trading with money.
 mod doctor;
+/// A double of a venue as a process of its own.
+mod exchange;
 /// The log as `audit` reads it.
 pub mod history;
 /// Keys and tokens on disk.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use super::exchange::ExchangeCommand;
 use crate::domain::event::Scope;
 use crate::domain::ids::MarketId;
 use crate::domain::market::{Settlement, Venue};
@@ -81,6 +82,9 @@ pub enum Command {
     Bench(BenchArgs),
     /// Messages nobody understood, kept raw
     DeadLetters(DeadLettersArgs),
+    /// A venue's protocol on loopback, with faults on demand
+    #[command(subcommand)]
+    Exchange(ExchangeCommand),
 }
 
 #[derive(Clone, Copy, Debug, Default, clap::Args)]

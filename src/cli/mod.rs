@@ -9,6 +9,8 @@ pub mod args;
 mod client;
 /// Questions answered from a history and its fold.
 mod desk;
+/// Arguments of `arbees exchange`.
+pub mod exchange;
 /// Files of signals.
 pub mod input;
 /// What the parser makes of a signal.

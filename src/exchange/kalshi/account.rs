@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-
 use super::ids::{Id, MarketNo, OrderNo};
 use super::orders::Fill;
 use crate::domain::market::Settlement;

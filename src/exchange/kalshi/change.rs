@@ -160,10 +160,17 @@ impl Core {
         let now = self.collateral(account, market, None);
         let without = super::account::held(
             &self.account(account).position(market),
-            self.account(account).resting.get(&market).into_iter().flatten().filter(|other| **other != no).map(|other| {
-                let order = self.order(*other);
-                (order.side, order.view.price, order.view.left)
-            }).chain([(order.side, price, left)]),
+            self.account(account)
+                .resting
+                .get(&market)
+                .into_iter()
+                .flatten()
+                .filter(|other| **other != no)
+                .map(|other| {
+                    let order = self.order(*other);
+                    (order.side, order.view.price, order.view.left)
+                })
+                .chain([(order.side, price, left)]),
         );
         let available = self.available(account, self.market(market).shard);
         if without - now > available { Err(Refusal::order("insufficient_balance")) } else { Ok(()) }

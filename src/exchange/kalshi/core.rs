@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Deserialize;
 
 use super::account::{Account, held};
 use super::groups::Groups;
@@ -18,6 +19,7 @@ use crate::domain::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub post_only_cross: PostOnlyCross,
+    pub fill_or_kill: FillOrKill,
     pub balance_unit: BalanceUnit,
     /// After a cancel-all, what is newly placed is cancelled, too, for so long (`kalshi.md` §2.5: a minute).
     pub cancel_all_shadow_ms: i64,
@@ -29,6 +31,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             post_only_cross: PostOnlyCross::Refuse,
+            fill_or_kill: FillOrKill::Refuse,
             balance_unit: BalanceUnit::Direct,
             cancel_all_shadow_ms: 60_000,
             close_cancel_ms: 100,
@@ -37,8 +40,18 @@ impl Default for Rules {
 }
 
 /// `kalshi.md` §2.2 has both: recorded as a refusal, announced as an accepted order that is cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PostOnlyCross {
+    Refuse,
+    AcceptAndCancel,
+}
+
+/// What becomes of a fill-or-kill that can't be filled: seen as a 409, never recorded under V2, so that it may also be an
+/// order without fills (`kalshi.md` §13.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FillOrKill {
     Refuse,
     AcceptAndCancel,
 }
@@ -58,7 +71,10 @@ pub enum Job {
     Close(MarketNo),
     CancelAtClose(MarketNo),
     /// The crowd trades against exactly this order.
-    Hit { order: OrderNo, quantity: Quantity },
+    Hit {
+        order: OrderNo,
+        quantity: Quantity,
+    },
 }
 
 pub struct Core {

@@ -101,7 +101,11 @@ pub enum Deliver {
     Truncated,
     Empty,
     /// Another body or another content type under this status; `None` keeps the reply's.
-    Text { status: Option<u16>, content_type: &'static str, body: Option<String> },
+    Text {
+        status: Option<u16>,
+        content_type: &'static str,
+        body: Option<String>,
+    },
     Refused(Refusal),
 }
 
@@ -140,10 +144,39 @@ pub struct Faults {
 impl Faults {
     /// The known calls; a fault for another one is a mistake of whoever asks.
     pub const CALLS: [&'static str; 33] = [
-        "create", "cancel", "amend", "decrease", "batch_create", "batch_cancel", "cancel_all", "order", "orders", "queue",
-        "fills", "positions", "balance", "settlements", "deposits", "withdrawals", "resting_value", "market", "markets",
-        "orderbook", "orderbooks", "trades", "series", "fee_changes", "event", "event_fee_changes", "exchange", "account",
-        "groups", "historical", "api_keys", "reads", "writes",
+        "create",
+        "cancel",
+        "amend",
+        "decrease",
+        "batch_create",
+        "batch_cancel",
+        "cancel_all",
+        "order",
+        "orders",
+        "queue",
+        "fills",
+        "positions",
+        "balance",
+        "settlements",
+        "deposits",
+        "withdrawals",
+        "resting_value",
+        "market",
+        "markets",
+        "orderbook",
+        "orderbooks",
+        "trades",
+        "series",
+        "fee_changes",
+        "event",
+        "event_fee_changes",
+        "exchange",
+        "account",
+        "groups",
+        "historical",
+        "api_keys",
+        "reads",
+        "writes",
     ];
 
     /// Errors: a call or a channel that doesn't exist.
@@ -249,9 +282,10 @@ impl Fault {
             Kind::LateRequest => plan.before_ms += self.ms,
             Kind::Status => {
                 plan.unprocessed |= unprocessed(false);
-                let body = self.body.clone().unwrap_or_else(|| {
-                    r#"{"error":{"code":"internal_server_error","message":"internal server error"}}"#.to_owned()
-                });
+                let body = self
+                    .body
+                    .clone()
+                    .unwrap_or_else(|| r#"{"error":{"code":"internal_server_error","message":"internal server error"}}"#.to_owned());
                 plan.deliver = text(Some(self.status.unwrap_or(500)), "application/json", Some(body));
             }
             Kind::TooManyRequests => {

@@ -200,7 +200,14 @@ impl Core {
         owner.moves.push(Moved { id, amount, at });
         self.remember_balance(account);
         while self.available(account, shard) < Usd::ZERO {
-            let newest = self.account(account).resting.values().flatten().copied().filter(|no| self.market(self.order(*no).market).shard == shard).max();
+            let newest = self
+                .account(account)
+                .resting
+                .values()
+                .flatten()
+                .copied()
+                .filter(|no| self.market(self.order(*no).market).shard == shard)
+                .max();
             let Some(newest) = newest else { break };
             self.cancel_resting(newest, Some(Reason::MarginCancel));
         }

@@ -25,10 +25,8 @@ pub struct Limits {
 
 impl Limits {
     /// The lowest tier, as of October 2026.
-    pub const BASIC: Self = Self {
-        read: Budget { refill_rate: 200, bucket_capacity: 600 },
-        write: Budget { refill_rate: 100, bucket_capacity: 100 },
-    };
+    pub const BASIC: Self =
+        Self { read: Budget { refill_rate: 200, bucket_capacity: 600 }, write: Budget { refill_rate: 100, bucket_capacity: 100 } };
 
     pub fn json(&self) -> Value {
         let budget = |budget: Budget| json!({ "refill_rate": budget.refill_rate, "bucket_capacity": budget.bucket_capacity });
@@ -42,7 +40,10 @@ pub enum Bill {
     Nothing,
     Read(i64),
     /// One shard's bucket; `None` where the venue finds the shard: every bucket pays.
-    Write { tokens: i64, shard: Option<u32> },
+    Write {
+        tokens: i64,
+        shard: Option<u32>,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]

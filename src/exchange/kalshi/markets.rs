@@ -28,16 +28,8 @@ pub enum Life {
 }
 
 impl Life {
-    pub const ALL: [Self; 8] = [
-        Self::Initialized,
-        Self::Inactive,
-        Self::Active,
-        Self::Closed,
-        Self::Determined,
-        Self::Disputed,
-        Self::Amended,
-        Self::Finalized,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Initialized, Self::Inactive, Self::Active, Self::Closed, Self::Determined, Self::Disputed, Self::Amended, Self::Finalized];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -251,7 +243,8 @@ impl Market {
     pub fn book_json(&self, depth: usize) -> (Vec<Value>, Vec<Value>) {
         let side = |side: Side, terms: fn(Price) -> Price| {
             let take = if depth == 0 { usize::MAX } else { depth };
-            let mut levels: Vec<Value> = self.book.levels(side).take(take).map(|(at, size)| json!([price(terms(at)), count(size)])).collect();
+            let mut levels: Vec<Value> =
+                self.book.levels(side).take(take).map(|(at, size)| json!([price(terms(at)), count(size)])).collect();
             levels.reverse();
             levels
         };

@@ -27,6 +27,7 @@
 //! | `POST /cash` | `amount` (minus: withdrawal), `account`, `exchange_index` | moves money |
 //! | `POST /keys` | `key` with `revoked`, `scopes`; `region_expires`, `skew_ms_max` | keys, attestation, clock tolerance |
 //! | `POST /limits` | `read`, `write`: `refill_rate`, `bucket_capacity` | token buckets, full again |
+//! | `POST /rules` | `post_only_cross`, `fill_or_kill` (`refuse`, `accept_and_cancel`), `cancel_all_shadow_ms`, `close_cancel_ms` | plays it the other way |
 //! | `POST /read_lag` | `ms` | reads of account data see the past |
 //! | `POST /sockets/end` | `abrupt` | ends every WebSocket |
 //!
@@ -100,7 +101,7 @@ mod wire;
 mod ws;
 
 pub use auth::NotAPublicKey;
-pub use core::{Core, PostOnlyCross, Rules};
+pub use core::{Core, FillOrKill, PostOnlyCross, Rules};
 pub use limits::{Budget, Limits};
 pub use markets::{FeeTerms, Life, MarketSpec, structure_bands};
 pub use options::{KeyOptions, MEMBER, Options};

@@ -56,10 +56,7 @@ impl Channel {
 
     /// Whether its messages carry `seq` (`kalshi.md` §4).
     pub fn has_seq(self) -> bool {
-        matches!(
-            self,
-            Self::OrderbookDelta | Self::Trade | Self::OrderGroupUpdates | Self::MarketLifecycle | Self::MultivariateLifecycle
-        )
+        matches!(self, Self::OrderbookDelta | Self::Trade | Self::OrderGroupUpdates | Self::MarketLifecycle | Self::MultivariateLifecycle)
     }
 
     /// Whether a subscription may name markets.
@@ -84,5 +81,12 @@ pub struct Notice {
 pub enum Body {
     Message(Value),
     /// A level's change; in whose terms it is told, the subscription says.
-    Level { side: Side, price: Price, change: Quantity, owner: AccountNo, client_id: String, at: Time },
+    Level {
+        side: Side,
+        price: Price,
+        change: Quantity,
+        owner: AccountNo,
+        client_id: String,
+        at: Time,
+    },
 }

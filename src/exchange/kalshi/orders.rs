@@ -1,6 +1,5 @@
 //! Orders and fills as the venue keeps them.
 
-
 use super::book::SelfTrade;
 use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use crate::domain::fees::OrderFees;
@@ -104,7 +103,6 @@ pub struct Order {
 }
 
 impl Order {
-    #[allow(clippy::too_many_arguments)]
     pub fn new(no: OrderNo, id: Id, new: &NewOrder, quantity: Quantity, fees: OrderFees, now: Time) -> Self {
         let view = View {
             client_id: new.client_id.clone(),

@@ -1,7 +1,7 @@
 //! A new order: what refuses it, what it trades at once, and where its rest goes.
 
 use super::book::{Contact, Entry, Newcomer, SelfTrade};
-use super::core::{Core, Job, PostOnlyCross};
+use super::core::{Core, FillOrKill, Job, PostOnlyCross};
 use super::ids::{CROWD, OrderNo};
 use super::markets::Life;
 use super::orders::{InForce, NewOrder, Order, Reason, Source, Status};
@@ -39,10 +39,20 @@ impl Core {
         if new.account != CROWD {
             self.account_mut(new.account).burnt.insert(new.client_id.clone());
         }
-        if new.in_force == InForce::FillOrKill && self.market(new.market).book.reachable(&newcomer) < quantity {
+        let killed = new.in_force == InForce::FillOrKill && self.market(new.market).book.reachable(&newcomer) < quantity;
+        if killed && self.rules.fill_or_kill == FillOrKill::Refuse {
             return Err(Refusal::fill_or_kill());
         }
-        Ok(self.accept(new, quantity, crosses))
+        let ended = if quantity.is_zero() {
+            Some(Some(Reason::ReduceOnlyCancel))
+        } else if new.post_only && crosses {
+            Some(Some(Reason::PostOnlyCrossCancel))
+        } else if killed || self.now() < self.account(new.account).cancel_all_until {
+            Some(None)
+        } else {
+            None
+        };
+        Ok(self.accept(new, quantity, ended))
     }
 
     fn check_open(&self, new: &NewOrder) -> Result<(), Refusal> {
@@ -119,22 +129,14 @@ impl Core {
         if needed > self.available(new.account, market.shard) { Err(Refusal::order("insufficient_balance")) } else { Ok(()) }
     }
 
-    fn accept(&mut self, new: &NewOrder, quantity: Quantity, crosses: bool) -> Took {
+    /// `ended`: it is cancelled at once, for this reason.
+    fn accept(&mut self, new: &NewOrder, quantity: Quantity, ended: Option<Option<Reason>>) -> Took {
         let no = self.next_order();
         let id = self.new_id();
         let fees = OrderFees::new(Venue::Kalshi, self.market(new.market).fees.rate(), self.rules.balance_unit);
         let order = Order::new(no, id, new, quantity, fees, self.now());
         self.push_order(order);
         let nothing = Took { order: no, filled: Quantity::ZERO, value: Usd::ZERO, fees: Usd::ZERO };
-        let ended = if quantity.is_zero() {
-            Some(Some(Reason::ReduceOnlyCancel))
-        } else if new.post_only && crosses {
-            Some(Some(Reason::PostOnlyCrossCancel))
-        } else if self.now() < self.account(new.account).cancel_all_until {
-            Some(None)
-        } else {
-            None
-        };
         if let Some(reason) = ended {
             self.end(no, reason);
             return nothing;

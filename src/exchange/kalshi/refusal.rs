@@ -72,7 +72,7 @@ impl Refusal {
 
     /// After close every order operation, cancels included (`kalshi.md` §2.2; its HTTP status is not documented).
     pub fn market_inactive() -> Self {
-        Self { status: 400, ..Self::nested(400, "MARKET_INACTIVE", None) }
+        Self::nested(400, "MARKET_INACTIVE", None)
     }
 
     pub fn already_exists() -> Self {

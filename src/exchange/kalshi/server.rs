@@ -21,6 +21,8 @@ use super::requests::Requests;
 use super::ws::Hub;
 use super::{admin, rest, ws};
 use crate::clock::Clock;
+use crate::domain::matching::Side;
+use crate::domain::money::{Price, Quantity};
 
 /// How often what is due (expiries, closes, timed fills) is looked for when nobody calls.
 const TICK: Duration = Duration::from_millis(5);
@@ -34,6 +36,16 @@ pub struct Inner {
     pub hub: Hub,
     /// Reads of an account's data see the venue as it was so long ago.
     pub read_lag_ms: i64,
+}
+
+impl Inner {
+    /// The crowd puts these levels into a market and keeps them; a ticker that nobody knows is nothing.
+    pub fn keep_crowd(&mut self, ticker: &str, levels: &[(Side, Price, Quantity)]) {
+        if let Some(market) = self.core.market_called(ticker) {
+            // Levels off the grid are refused one by one.
+            let _ = self.core.set_crowd_book(market, levels, true);
+        }
+    }
 }
 
 #[derive(Clone)]

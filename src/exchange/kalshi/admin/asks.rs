@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::super::core::{FillOrKill, PostOnlyCross, Rules};
 use super::super::markets::{FeeTerms, Life, MarketSpec, structure_bands};
 use super::super::orders::InForce;
 use crate::domain::decimal::Decimal;
@@ -212,6 +213,28 @@ pub struct KeyAsk {
     /// When the location attestation ends.
     pub region_expires: Option<Time>,
     pub skew_ms_max: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesAsk {
+    pub post_only_cross: Option<PostOnlyCross>,
+    pub fill_or_kill: Option<FillOrKill>,
+    pub cancel_all_shadow_ms: Option<i64>,
+    pub close_cancel_ms: Option<i64>,
+}
+
+impl RulesAsk {
+    /// The rules with what is asked changed in them.
+    pub fn applied(self, rules: Rules) -> Rules {
+        Rules {
+            post_only_cross: self.post_only_cross.unwrap_or(rules.post_only_cross),
+            fill_or_kill: self.fill_or_kill.unwrap_or(rules.fill_or_kill),
+            cancel_all_shadow_ms: self.cancel_all_shadow_ms.unwrap_or(rules.cancel_all_shadow_ms),
+            close_cancel_ms: self.close_cancel_ms.unwrap_or(rules.close_cancel_ms),
+            ..rules
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

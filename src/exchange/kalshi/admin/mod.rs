@@ -25,8 +25,8 @@ use super::wire::count;
 use crate::domain::market::Settlement;
 use crate::domain::money::Usd;
 use asks::{
-    CashAsk, CloseTimeAsk, CrowdBook, EndSockets, FeesAsk, HoursAsk, KeyAsk, LifeAsk, NamedOrder, NewMarket, OrderAsk, ReadLag, SettleAsk,
-    StructureAsk,
+    CashAsk, CloseTimeAsk, CrowdBook, EndSockets, FeesAsk, HoursAsk, KeyAsk, LifeAsk, NamedOrder, NewMarket, OrderAsk, ReadLag, RulesAsk,
+    SettleAsk, StructureAsk,
 };
 
 const BODY_MAX: usize = 1 << 20;
@@ -87,6 +87,10 @@ fn write(inner: &mut Inner, method: &str, path: &[&str], bytes: &[u8]) -> Option
         }),
         ("POST", ["read_lag"]) => asked(bytes).map(|ask: ReadLag| {
             inner.read_lag_ms = ask.ms;
+            json!({})
+        }),
+        ("POST", ["rules"]) => asked(bytes).map(|ask: RulesAsk| {
+            inner.core.rules = ask.applied(inner.core.rules);
             json!({})
         }),
         ("POST", ["limits"]) => asked(bytes).map(|limits: Limits| {
@@ -168,7 +172,7 @@ fn crowd_order(core: &mut Core, bytes: &[u8]) -> Done {
 /// The order that either id names.
 fn named(core: &Core, ask: &NamedOrder) -> Result<OrderNo, String> {
     let account = account_of(core, ask.account.as_deref())?;
-    let by_id = ask.order_id.as_deref().and_then(|id| Id::parse(id)).and_then(|id| core.order_called(id));
+    let by_id = ask.order_id.as_deref().and_then(Id::parse).and_then(|id| core.order_called(id));
     let by_client = || {
         let wanted = ask.client_order_id.as_deref()?;
         core.account(account).orders.iter().rev().copied().find(|no| core.order(*no).view.client_id == wanted)
@@ -225,9 +229,8 @@ fn create_market(core: &mut Core, bytes: &[u8]) -> Done {
 fn change_market(core: &mut Core, market: MarketNo, what: &str, bytes: &[u8]) -> Option<Done> {
     let done = match what {
         "status" => asked(bytes).and_then(|ask: LifeAsk| asks::life(&ask.status)).map(|life| core.set_life(market, life)),
-        "book" => asked(bytes).and_then(|ask: CrowdBook| {
-            core.set_crowd_book(market, &asks::levels(&ask.bids, &ask.asks), ask.keep).map_err(refused)
-        }),
+        "book" => asked(bytes)
+            .and_then(|ask: CrowdBook| core.set_crowd_book(market, &asks::levels(&ask.bids, &ask.asks), ask.keep).map_err(refused)),
         "settle" => asked(bytes).and_then(|ask: SettleAsk| {
             let result = Settlement::parse(&ask.result).ok_or_else(|| "result: yes, no, void, or what YES pays".to_owned())?;
             core.settle(market, result);

@@ -11,7 +11,7 @@ use crate::domain::money::Quantity;
 
 impl Cx<'_> {
     fn group_id(&self) -> Result<Id, Refusal> {
-        Id::parse(self.id).ok_or_else(|| Refusal::not_found())
+        Id::parse(self.id).ok_or_else(Refusal::not_found)
     }
 
     pub fn create_group(&mut self) -> Answer {
@@ -36,9 +36,12 @@ impl Cx<'_> {
         let (account, id) = (self.account()?, self.group_id()?);
         let group = self.core.group(account, id)?;
         let orders: Vec<Id> = self.core.group_orders(account, id).into_iter().map(|no| self.core.order(no).id).collect();
-        Ok((200, json!({
-            "is_auto_cancel_enabled": true, "contracts_limit_fp": count(group.limit), "orders": orders, "exchange_index": group.shard,
-        })))
+        Ok((
+            200,
+            json!({
+                "is_auto_cancel_enabled": true, "contracts_limit_fp": count(group.limit), "orders": orders, "exchange_index": group.shard,
+            }),
+        ))
     }
 
     pub fn delete_group(&mut self) -> Answer {

@@ -66,10 +66,11 @@ impl Cx<'_> {
         self.caller.as_ref().map(|caller| caller.account).ok_or_else(Refusal::signature_missing)
     }
 
-    /// One page, less what a fault drops from its front: the newest.
-    pub fn page(&self, call: &str, mut rows: Vec<(usize, Value)>) -> Result<(Vec<Value>, String), Refusal> {
+    /// One page, less what a fault drops from its front: the newest. Only its own rows become JSON.
+    pub fn page<T>(&self, call: &str, mut rows: Vec<(usize, T)>, json: impl Fn(T) -> Value) -> Result<(Vec<Value>, String), Refusal> {
         rows.drain(..self.drop_rows.min(rows.len()));
-        self.query.page(call, rows)
+        let (rows, cursor) = self.query.page(call, rows)?;
+        Ok((rows.into_iter().map(json).collect(), cursor))
     }
 }
 

@@ -38,7 +38,8 @@ impl Cx<'_> {
 
     fn new_order(&mut self, body: &Body) -> Result<NewOrder, Refusal> {
         // Types first, as a JSON decoder sees them; then what is missing; then what the exchange knows.
-        let types = ["ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "order_group_id"];
+        let types =
+            ["ticker", "client_order_id", "side", "count", "price", "time_in_force", "self_trade_prevention_type", "order_group_id"];
         for field in types {
             body.text(field)?;
         }
@@ -273,8 +274,8 @@ impl Cx<'_> {
         };
         let newest_first = self.core.account(self.account()?).orders.iter().rev().map(|no| self.core.order(*no));
         let seen = newest_first.filter_map(|order| Some((order, order.seen_at(self.read_at)?)));
-        let rows = seen.filter(|(order, view)| wanted(order, view)).map(|(order, view)| (order.no.0, self.core.order_json(order, view)));
-        let (orders, cursor) = self.page(CALL, rows.collect())?;
+        let rows = seen.filter(|(order, view)| wanted(order, view)).map(|(order, view)| (order.no.0, (order, view)));
+        let (orders, cursor) = self.page(CALL, rows.collect(), |(order, view)| self.core.order_json(order, view))?;
         Ok((200, json!({ "orders": orders, "cursor": cursor })))
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::account::Position;
-use super::super::ids::MarketNo;
+use super::super::ids::{Id, MarketNo};
 use super::super::markets::{result_word, settlement_price};
 use super::super::refusal::Refusal;
 use super::super::wire::{balance, cents, count, dollars, seconds, stamp};
-use super::{Answer, COSTS, COST_DEFAULT, Cx};
+use super::{Answer, COST_DEFAULT, COSTS, Cx};
 use crate::domain::money::{Quantity, Rounding, Usd};
 
 const TICKERS_MAX: usize = 100;
@@ -18,7 +18,7 @@ impl Cx<'_> {
     pub fn fills(&mut self) -> Answer {
         const CALL: &str = "GetFills";
         let query = self.query;
-        let (tickers, order) = (query.list("ticker"), query.get("order_id"));
+        let (tickers, order) = (query.list("ticker"), query.get("order_id").map(Id::parse));
         if tickers.as_ref().is_some_and(|tickers| tickers.len() > TICKERS_MAX) {
             return Err(Refusal::parameter(CALL, "Ticker", "max"));
         }
@@ -29,13 +29,12 @@ impl Cx<'_> {
             let market = self.core.market(fill.market);
             fill.at <= self.read_at
                 && tickers.as_ref().is_none_or(|tickers| tickers.contains(&market.ticker.as_str()))
-                && order.is_none_or(|order| order == self.core.order(fill.order).id.to_string())
+                && order.is_none_or(|order| order == Some(self.core.order(fill.order).id))
                 && from.is_none_or(|from| fill.at >= from)
                 && to.is_none_or(|to| fill.at <= to)
                 && shard.is_none_or(|shard| shard == market.shard)
         });
-        let rows = rows.map(|(number, fill)| (number, self.core.fill_json(fill))).collect();
-        let (fills, cursor) = self.page(CALL, rows)?;
+        let (fills, cursor) = self.page(CALL, rows.collect(), |fill| self.core.fill_json(fill))?;
         Ok((200, json!({ "fills": fills, "cursor": cursor })))
     }
 
@@ -66,9 +65,9 @@ impl Cx<'_> {
                 && counted(position)
         });
         let seen: Vec<(MarketNo, Position)> = seen.collect();
-        let rows = seen.iter().map(|(no, position)| (no.0, self.position_json(*no, position))).collect();
         let events = self.event_positions(&seen);
-        let (rows, cursor) = self.page(CALL, rows)?;
+        let rows = seen.iter().map(|row| (row.0.0, row)).collect();
+        let (rows, cursor) = self.page(CALL, rows, |(no, position)| self.position_json(*no, position))?;
         Ok((200, json!({ "market_positions": rows, "event_positions": events, "cursor": cursor })))
     }
 
@@ -113,10 +112,13 @@ impl Cx<'_> {
         let value: Usd = held.map(|(no, position)| self.marked(no, &position)).sum();
         let row = |(shard, usd): (&u32, &Usd)| json!({ "exchange_index": shard, "balance": balance(*usd) });
         let rows: Vec<Value> = cash.iter().filter(|(shard, _)| asked(shard)).map(row).collect();
-        Ok((200, json!({
-            "balance": cents(total), "balance_dollars": balance(total), "portfolio_value": cents(value),
-            "updated_ts": seconds(since), "balance_breakdown": rows,
-        })))
+        Ok((
+            200,
+            json!({
+                "balance": cents(total), "balance_dollars": balance(total), "portfolio_value": cents(value),
+                "updated_ts": seconds(since), "balance_breakdown": rows,
+            }),
+        ))
     }
 
     /// A holding at the last price, or at its cost where nothing has traded.
@@ -143,7 +145,9 @@ impl Cx<'_> {
         let json = |settled: &super::super::account::Settled| {
             let (market, before) = (self.core.market(settled.market), &settled.before);
             let long = before.signed > Quantity::ZERO;
-            let of = |yes: bool| if yes == long { (count(before.signed.abs()), dollars(before.cost)) } else { ("0.00".into(), dollars(Usd::ZERO)) };
+            let of = |yes: bool| {
+                if yes == long { (count(before.signed.abs()), dollars(before.cost)) } else { ("0.00".into(), dollars(Usd::ZERO)) }
+            };
             let ((yes_count, yes_cost), (no_count, no_cost)) = (of(true), of(false));
             let value = settlement_price(settled.result).map(|price| price.times(Quantity::whole(1), Rounding::Down));
             json!({
@@ -153,8 +157,7 @@ impl Cx<'_> {
                 "settled_time": stamp(settled.at), "fee_cost": dollars(before.fees), "value": value.map(cents),
             })
         };
-        let rows = rows.map(|(number, settled)| (number, json(settled))).collect();
-        let (settlements, cursor) = self.page(CALL, rows)?;
+        let (settlements, cursor) = self.page(CALL, rows.collect(), json)?;
         Ok((200, json!({ "settlements": settlements, "cursor": cursor })))
     }
 
@@ -162,14 +165,13 @@ impl Cx<'_> {
         let call = if deposits { "GetDeposits" } else { "GetWithdrawals" };
         let moves = self.core.account(self.account()?).moves.iter().enumerate().rev();
         let rows = moves.filter(|(_, moved)| (moved.amount > Usd::ZERO) == deposits && moved.at <= self.read_at);
-        let rows = rows.map(|(number, moved)| {
-            let row = json!({
+        let row = |moved: &super::super::account::Moved| {
+            json!({
                 "id": moved.id, "status": "applied", "type": "ach", "amount_cents": cents(moved.amount.abs()), "fee_cents": 0,
                 "created_ts": seconds(moved.at), "finalized_ts": seconds(moved.at),
-            });
-            (number, row)
-        });
-        let (rows, cursor) = self.page(call, rows.collect())?;
+            })
+        };
+        let (rows, cursor) = self.page(call, rows.collect(), row)?;
         let name = if deposits { "deposits" } else { "withdrawals" };
         Ok((200, json!({ name: rows, "cursor": cursor })))
     }
@@ -189,7 +191,8 @@ impl Cx<'_> {
     }
 
     pub fn endpoint_costs(&mut self) -> Answer {
-        let row = |(method, path, cost): &(&str, &str, i64)| json!({ "method": method, "path": format!("/trade-api/v2{path}"), "cost": cost });
+        let row =
+            |(method, path, cost): &(&str, &str, i64)| json!({ "method": method, "path": format!("/trade-api/v2{path}"), "cost": cost });
         Ok((200, json!({ "default_cost": COST_DEFAULT, "endpoint_costs": COSTS.iter().map(row).collect::<Vec<_>>() })))
     }
 
@@ -207,13 +210,15 @@ impl Cx<'_> {
     /// Nothing is ever old enough here: the cut-offs lie two weeks back.
     pub fn cutoff(&mut self) -> Answer {
         let cutoff = stamp(self.core.now().plus_ms(-14 * 86_400_000));
-        Ok((200, json!({
-            "market_settled_ts": cutoff, "trades_created_ts": cutoff, "orders_updated_ts": cutoff, "market_positions_last_updated_ts": cutoff,
-        })))
+        Ok((
+            200,
+            json!({
+                "market_settled_ts": cutoff, "trades_created_ts": cutoff, "orders_updated_ts": cutoff, "market_positions_last_updated_ts": cutoff,
+            }),
+        ))
     }
 
     pub fn nothing_historical(&mut self, name: &str) -> Answer {
         Ok((200, json!({ name: [], "cursor": "" })))
     }
 }
-

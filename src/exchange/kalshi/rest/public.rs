@@ -39,8 +39,8 @@ impl Cx<'_> {
                 && to.is_none_or(|to| seconds(market.close_time) <= to)
         };
         let all = self.core.market_numbers().map(|no| (no.0, self.core.market(no)));
-        let rows = all.filter(|(_, market)| wanted(market)).map(|(number, market)| (number, market.json())).collect();
-        let (markets, cursor) = self.page(CALL, rows)?;
+        let rows = all.filter(|(_, market)| wanted(market)).collect();
+        let (markets, cursor) = self.page(CALL, rows, Market::json)?;
         Ok((200, json!({ "markets": markets, "cursor": cursor })))
     }
 
@@ -75,8 +75,7 @@ impl Cx<'_> {
                 && from.is_none_or(|from| trade.at >= from)
                 && to.is_none_or(|to| trade.at <= to)
         });
-        let rows = rows.map(|(number, trade)| (number, self.core.trade_json(trade))).collect();
-        let (trades, cursor) = self.page(CALL, rows)?;
+        let (trades, cursor) = self.page(CALL, rows.collect(), |trade| self.core.trade_json(trade))?;
         Ok((200, json!({ "trades": trades, "cursor": cursor })))
     }
 

@@ -1,11 +1,9 @@
 //! Query parameters, pages and cursors.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
-
 use super::super::refusal::Refusal;
 use crate::domain::time::Time;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
@@ -60,23 +58,33 @@ impl Query {
 
     /// One page of rows, each with a key that only grows or only falls, and the next cursor: empty on the last page. A
     /// cursor that nobody gave is the first page.
-    pub fn page(&self, call: &str, rows: Vec<(usize, Value)>) -> Result<(Vec<Value>, String), Refusal> {
+    pub fn page<T>(&self, call: &str, rows: Vec<(usize, T)>) -> Result<(Vec<T>, String), Refusal> {
         let limit = self.limit(call)?;
-        let after = self.get("cursor").and_then(key_of);
-        let start = after.and_then(|key| rows.iter().position(|(row, _)| *row == key)).map_or(0, |at| at + 1);
+        let ascending = rows.first().map(|(row, _)| *row) < rows.last().map(|(row, _)| *row);
+        // The row of the cursor may have gone meanwhile: what comes after its key goes on.
+        let start = self.get("cursor").and_then(place_of).map_or(0, |(up, key)| {
+            let beyond = |(row, _): &(usize, T)| if up { *row > key } else { *row < key };
+            rows.iter().position(beyond).unwrap_or(rows.len())
+        });
         let last = rows.len().min(start + limit);
-        let cursor = if last < rows.len() { cursor(rows[last - 1].0) } else { String::new() };
+        let cursor = if last < rows.len() { cursor(ascending, rows[last - 1].0) } else { String::new() };
         Ok((rows.into_iter().take(last).skip(start).map(|(_, row)| row).collect(), cursor))
     }
 }
 
-fn cursor(key: usize) -> String {
-    URL_SAFE_NO_PAD.encode(format!("after:{key}"))
+fn cursor(ascending: bool, key: usize) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{key}", if ascending { "above" } else { "below" }))
 }
 
-fn key_of(cursor: &str) -> Option<usize> {
+fn place_of(cursor: &str) -> Option<(bool, usize)> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    std::str::from_utf8(&bytes).ok()?.strip_prefix("after:")?.parse().ok()
+    let (direction, key) = std::str::from_utf8(&bytes).ok()?.split_once(':')?;
+    let ascending = match direction {
+        "above" => true,
+        "below" => false,
+        _ => return None,
+    };
+    Some((ascending, key.parse().ok()?))
 }
 
 fn decoded(text: &str) -> String {
@@ -104,6 +112,8 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn keys(query: &str) -> (Vec<i64>, String) {
@@ -122,13 +132,25 @@ mod tests {
     }
 
     #[test]
+    fn a_page_goes_on_though_the_last_row_of_the_one_before_has_gone() {
+        let page = |keys: &[usize], query: &str| {
+            let rows = keys.iter().map(|key| (*key, *key)).collect();
+            Query::parse(query).page("GetOrders", rows).expect("page")
+        };
+        let (first, cursor) = page(&[9, 7, 5, 3], "limit=2");
+        assert_eq!(first, [9, 7]);
+        assert_eq!(page(&[9, 5, 3], &format!("limit=2&cursor={cursor}")).0, [5, 3]);
+        assert_eq!(page(&[9], &format!("limit=2&cursor={cursor}")), (vec![], String::new()));
+    }
+
+    #[test]
     fn a_garbage_cursor_is_the_first_page() {
         assert_eq!(keys("limit=1&cursor=not-a-cursor").0, [0]);
     }
 
     #[test]
     fn limits_are_checked_in_the_venues_words() {
-        let refused = Query::parse("limit=1001").page("GetMarkets", vec![]).expect_err("over the limit");
+        let refused = Query::parse("limit=1001").page::<Value>("GetMarkets", vec![]).expect_err("over the limit");
         assert_eq!(
             refused.body,
             r#"{"msg":"Parameter validation failed for GetMarkets: Key: 'GetMarketsParams.Limit' Error:Field validation for 'Limit' failed on the 'lte' tag"}"#

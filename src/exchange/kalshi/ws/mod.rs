@@ -28,7 +28,9 @@ pub const PATH: &str = "/trade-api/ws/v2";
 pub enum Frame {
     Text(String),
     /// Ends the connection; `true` without a closing frame.
-    End { abrupt: bool },
+    End {
+        abrupt: bool,
+    },
 }
 
 struct Member {
