@@ -33,6 +33,8 @@ pub mod paging;
 pub mod rate;
 /// Whether the venue takes our orders.
 pub mod standing;
+/// The WebSocket.
+pub mod stream;
 /// Our words and theirs.
 pub mod translate;
 /// What workers hold.
