@@ -80,11 +80,6 @@ impl Row {
         self.body.as_ref().and_then(|body| body[name].as_str())
     }
 
-    /// The last part of the path but for a verb.
-    fn part(&self, at: usize) -> &str {
-        self.path.split('/').nth(at).unwrap_or_else(|| panic!("{}: {}", self.name, self.path))
-    }
-
     /// Why we send nothing like it.
     fn not_sent(&self) -> Option<&'static str> {
         let fits = |pattern: &str| {
@@ -327,6 +322,33 @@ async fn documented_examples_are_what_we_send_and_read() {
             }
         }
     }
+}
+
+/// Every kind of body that we send, against the OpenAPI document.
+#[tokio::test]
+async fn our_bodies_fit_the_openapi_document() {
+    let document: Value = serde_json::from_str(&crate::vectors::text("schemas_openapi_3.28.0.json")).expect("schemas");
+    let check = |schema: &str, ask: &Ask| {
+        let mut whole = document.clone();
+        whole["$ref"] = Value::String(format!("#/$defs/{schema}"));
+        let validator = jsonschema::validator_for(&whole).expect("schema");
+        let body: Value = serde_json::from_slice(ask.body.as_deref().expect("body")).expect("json");
+        let faults: Vec<String> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
+        assert_eq!(faults, [""; 0], "{schema}: {body}");
+        let fields = document["$defs"][schema]["properties"].as_object().expect("properties");
+        assert!(body.as_object().expect("object").keys().all(|name| fields.contains_key(name)), "{schema}: {body}");
+    };
+    let id = order_id("3b23c1c7-f4ef-4f0d-8b9a-9e53c61f1a0d");
+    for tif in ["good_till_canceled", "immediate_or_cancel", "fill_or_kill"] {
+        for (side, reduce_only) in [("bid", false), ("ask", false), ("ask", true), ("bid", true)] {
+            let body = serde_json::json!({"ticker": "T", "side": side, "count": "1.50", "price": "0.0550", "time_in_force": tif,
+                "reduce_only": reduce_only, "self_trade_prevention_type": "taker_at_cross", "exchange_index": 2, "order_group_id": "g", "subaccount": 1});
+            let (order, route) = order(&body).expect("sent");
+            check("CreateOrderV2Request", &Client::create_ask(&order, &route).expect("request"));
+        }
+    }
+    check("DecreaseOrderV2Request", &Client::decrease_ask(&id, &market("T"), Some(0), Quantity::whole(1)).expect("request"));
+    check("CreateOrderGroupRequest", &client(Some(1)).create_group_ask(Quantity::whole(100), 1).expect("request"));
 }
 
 fn decoded<T: serde::de::DeserializeOwned>(name: &str, example: &Value) -> T {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use arbees::domain::ids::MarketId;
+use arbees::domain::money::{Price, Quantity};
 use arbees::domain::time::{Mono, Now, Time};
 use arbees::venues::kalshi::stream::StreamEvent;
 use arbees::venues::kalshi::stream::frame::{Data, Frame, read};
@@ -57,6 +58,21 @@ fn every_documented_message_is_read() {
         }
     }
     assert!(read_count > 0);
+}
+
+/// Asked with `use_yes_price`: a level of the NO side is an ask at the price it names.
+#[test]
+fn the_recorded_book_in_yes_prices_ends_as_it_was() {
+    let Some(folder) = recorded() else { return };
+    let Ok(text) = std::fs::read_to_string(folder.join("ws__orderbook_trade_yes.jsonl")) else { return };
+    let (mut session, _) = Session::start(BTreeSet::new(), now());
+    let frames = text.lines().filter(|line| !line.trim().is_empty()).map(|line| read(line).expect(line));
+    let steps: Vec<Step> = frames.flat_map(|frame| session.heard(frame, now())).collect();
+    let mut tops = steps.iter().filter_map(|step| if let Step::Emit(StreamEvent::Touch { top, .. }) = step { Some(*top) } else { None });
+    let top = tops.next_back().expect("touch");
+    let price = |text: &str| Price::parse(text).ok();
+    assert_eq!((top.quote.bid, top.quote.ask), (price("0.47"), price("0.52")));
+    assert_eq!((top.bid_size, top.ask_size), (Quantity::whole(3), Quantity::whole(2)));
 }
 
 fn now() -> Now {
