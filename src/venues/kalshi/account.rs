@@ -16,19 +16,31 @@ const TRANSFER_ROWS: u32 = 500;
 
 impl Client {
     pub async fn balance(&self) -> Result<Balance, CallError> {
-        self.json(&Ask::get("/portfolio/balance", "/portfolio/balance").maybe("subaccount", self.settings.subaccount)).await
+        self.json(&self.balance_ask()).await
+    }
+
+    pub fn balance_ask(&self) -> Ask {
+        Ask::get("/portfolio/balance", "/portfolio/balance").maybe("subaccount", self.settings.subaccount)
     }
 
     /// Holdings that are not nothing.
     pub async fn positions(&self) -> Result<Vec<Position>, Incomplete> {
-        let ask = Ask::get("/portfolio/positions", "/portfolio/positions").with("count_filter", "position");
-        let rows = self.all::<Positions>(ask.maybe("subaccount", self.settings.subaccount), ROWS).await?;
+        let rows = self.all::<Positions>(self.positions_ask(), ROWS).await?;
         Ok(rows.into_iter().filter(|row| !row.position_fp.0.0.is_zero()).collect())
     }
 
+    pub fn positions_ask(&self) -> Ask {
+        let ask = Ask::get("/portfolio/positions", "/portfolio/positions").with("count_filter", "position");
+        ask.maybe("subaccount", self.settings.subaccount)
+    }
+
     pub async fn settlements(&self, since: Time) -> Result<Vec<Settlement>, Incomplete> {
+        self.all::<Settlements>(self.settlements_ask(since), ROWS).await
+    }
+
+    pub fn settlements_ask(&self, since: Time) -> Ask {
         let ask = Ask::get("/portfolio/settlements", "/portfolio/settlements").maybe("min_ts", seconds(since));
-        self.all::<Settlements>(ask.maybe("subaccount", self.settings.subaccount), ROWS).await
+        ask.maybe("subaccount", self.settings.subaccount)
     }
 
     /// Deposits and withdrawals since. The protocol pages don't tell of these listings, only the OpenAPI document does: a

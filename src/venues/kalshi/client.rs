@@ -22,6 +22,11 @@ use super::wire::error::Refusal;
 use crate::clock::Clock;
 use crate::domain::time::Now;
 
+/// An order that would wait longer for its tokens goes back: the signal may be stale by then, which others judge.
+const ORDER_WAIT_MS_MAX: u64 = 250;
+/// Load balancers drop idle connections after a minute or so; ours go before, so that no order meets a dying one.
+const IDLE_MS_MAX: u64 = 30_000;
+const KEEPALIVE_MS: u64 = 15_000;
 /// Four times a full page of markets.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const IDLE_CONNECTIONS_MAX: usize = 8;
@@ -54,6 +59,9 @@ pub enum CallError {
     /// No byte left this machine.
     #[error("not sent: {why}")]
     NotSent { why: String },
+    /// Not sent: our own budget has no tokens for it.
+    #[error("not sent: the rate budget has no room for another {retry_after_ms} ms")]
+    Budget { retry_after_ms: i64 },
     /// The venue answered, and not with success.
     #[error("{refusal}")]
     Refused { refusal: Refusal, retry_after_ms: Option<i64> },
@@ -182,7 +190,12 @@ impl Client {
 
     async fn once(&self, ask: &Ask) -> Result<Bytes, CallError> {
         let cost = self.costs.lock().unwrap_or_else(PoisonError::into_inner).cost(ask.method.as_str(), ask.pattern);
-        self.budget.take(ask.lane, cost).await;
+        if ask.method == Method::POST && ask.path == ORDERS_PATH {
+            let within = Duration::from_millis(ORDER_WAIT_MS_MAX);
+            self.budget.take_within(ask.lane, cost, within).await.map_err(|retry_after_ms| CallError::Budget { retry_after_ms })?;
+        } else {
+            self.budget.take(ask.lane, cost).await;
+        }
         let request = self.request(ask)?;
         let sent = self.clock.now();
         let response = self.http.execute(request).await.map_err(|error| unanswered(ask, &error))?;
@@ -239,7 +252,8 @@ impl Client {
         if !refusal.is_stale_signature() && (refusal.status == 401 || (trades && refusal.is_of_the_key())) {
             self.standing.halt(key_trouble(refusal));
         }
-        if ["exchange_paused", "trading_paused", "exchange_is_paused", "trading_is_paused"].iter().any(|code| refusal.is(code)) {
+        // FIX names them so (`kalshi.md` §2.2); the next reading of the exchange's status says when it is over.
+        if ["exchange_paused", "trading_paused"].iter().any(|code| refusal.is(code)) {
             self.standing.pause(Some(refusal.to_string()));
         }
     }
@@ -267,6 +281,8 @@ fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, ClientError
         .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
         .timeout(Duration::from_millis(settings.request_timeout_ms))
         .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+        .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
+        .tcp_keepalive(Duration::from_millis(KEEPALIVE_MS))
         .tcp_nodelay(true);
     if settings.api.is_plain() {
         // Loopback: no certificates are needed, so none are read.

@@ -40,8 +40,11 @@ impl Client {
     }
 
     pub async fn groups(&self) -> Result<Vec<Group>, CallError> {
-        let ask = Ask::get(GROUPS, GROUPS).maybe("subaccount", self.settings.subaccount);
-        self.json::<Groups>(&ask).await.map(|groups| groups.order_groups)
+        self.json::<Groups>(&self.groups_ask()).await.map(|groups| groups.order_groups)
+    }
+
+    pub fn groups_ask(&self) -> Ask {
+        Ask::get(GROUPS, GROUPS).maybe("subaccount", self.settings.subaccount)
     }
 
     pub async fn group(&self, id: &str) -> Result<OneGroup, CallError> {

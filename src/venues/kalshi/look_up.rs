@@ -32,7 +32,7 @@ impl KalshiVenue {
             Ok(row) if row.order_id == id.as_str() => self.found(order, first_sent_at, venue_order(&row)?).await,
             Ok(row) => Err(Incomplete::Unsure(format!("asked for order {id}, the answer is about {:.64}", row.order_id))),
             // Only the venue's own word counts as "not there" (`kalshi.md` §11 P5), and old orders aren't there either.
-            Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.is("not_found") => {
+            Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.code.is_some() => {
                 self.by_listing(order, first_sent_at).await
             }
             Err(error) => Err(Incomplete::Broken { what: "/portfolio/orders/{}", error }),

@@ -21,6 +21,7 @@ pub fn create(order: &Order, answer: Result<CreateReply, CallError>) -> (SubmitO
             Err(why) => (SubmitOutcome::Unknown { why: format!("HTTP 201 that cannot be read: {why}") }, None),
         },
         Err(CallError::NotSent { why }) => (SubmitOutcome::NotProcessed { why, retry_after_ms: NOT_SENT_RETRY_MS }, None),
+        Err(error @ CallError::Budget { retry_after_ms }) => (SubmitOutcome::NotProcessed { why: error.to_string(), retry_after_ms }, None),
         Err(CallError::Unclear { why }) => (SubmitOutcome::Unknown { why }, None),
         Err(CallError::Refused { refusal, retry_after_ms }) => (refused(&refusal, retry_after_ms), None),
         Err(CallError::Unbuildable(error)) => {
@@ -81,7 +82,7 @@ pub fn cancel(quantity: Quantity, id: &VenueOrderId, answer: Result<CancelReply,
             CancelOutcome::Unknown { why: format!("{} cancelled of {quantity}", reply.reduced_by.0) }
         }
         Ok(reply) => CancelOutcome::Canceled { filled: quantity - reply.reduced_by.0 },
-        Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.is("not_found") => CancelOutcome::NotWorking,
+        Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.code.is_some() => CancelOutcome::NotWorking,
         Err(error) => CancelOutcome::Unknown { why: error.to_string() },
     }
 }

@@ -89,19 +89,18 @@ impl Budget {
         }
     }
 
+    /// Errors: it took longer than this; with it, in how many milliseconds to come again. Nothing was taken then.
+    pub async fn take_within(&self, lane: Lane, cost: u32, within: Duration) -> Result<(), i64> {
+        match tokio::time::timeout(within, self.take(lane, cost)).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.wait_ms(lane, cost).max(1)),
+        }
+    }
+
     /// `None`: taken. Else how many milliseconds until it is worth asking again.
     pub fn try_take(&self, lane: Lane, cost: u32) -> Option<i64> {
-        let now = self.clock.now().mono;
         let mut buckets = self.locked();
-        let limit = buckets.limit(lane);
-        let reserve = if matches!(lane, Lane::Write(_)) { CANCEL_RESERVE.min(i64::from(limit.capacity) / 5) } else { 0 };
-        // A cost above the capacity waits for a full bucket instead of for ever.
-        let needed = (i64::from(cost) + reserve).min(i64::from(limit.capacity)) * 1_000;
-        let mut wait_ms = 0;
-        for bucket in buckets.of(lane) {
-            bucket.refill(limit, now);
-            wait_ms = wait_ms.max(bucket.wait_ms(limit, needed, now));
-        }
+        let wait_ms = buckets.wait_ms(lane, cost, self.clock.now().mono);
         if wait_ms > 0 {
             return Some(wait_ms);
         }
@@ -135,6 +134,10 @@ impl Budget {
         }
     }
 
+    fn wait_ms(&self, lane: Lane, cost: u32) -> i64 {
+        self.locked().wait_ms(lane, cost, self.clock.now().mono)
+    }
+
     fn locked(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,6 +165,19 @@ impl Bucket {
 }
 
 impl Buckets {
+    fn wait_ms(&mut self, lane: Lane, cost: u32, now: Mono) -> i64 {
+        let limit = self.limit(lane);
+        let reserve = if matches!(lane, Lane::Write(_)) { CANCEL_RESERVE.min(i64::from(limit.capacity) / 5) } else { 0 };
+        // A cost above the capacity waits for a full bucket instead of for ever.
+        let needed = (i64::from(cost) + reserve).min(i64::from(limit.capacity)) * 1_000;
+        let mut wait_ms = 0;
+        for bucket in self.of(lane) {
+            bucket.refill(limit, now);
+            wait_ms = wait_ms.max(bucket.wait_ms(limit, needed, now));
+        }
+        wait_ms
+    }
+
     fn limit(&self, lane: Lane) -> Limit {
         if lane == Lane::Read { self.limits.read } else { self.limits.write }
     }
@@ -306,6 +322,14 @@ mod tests {
         assert_eq!(budget.refused(CREATE, Some(2_000)), 2_000);
         assert_eq!(budget.try_take(CANCEL, 2), Some(2_001), "a refused account is refused for cancels too");
         assert_eq!(budget.try_take(Lane::Read, 10), None);
+    }
+
+    #[tokio::test]
+    async fn an_order_does_not_wait_longer_than_told() {
+        let (budget, _hand) = budget();
+        while budget.try_take(CREATE, 10).is_none() {}
+        assert_eq!(budget.take_within(CREATE, 10, Duration::from_millis(1)).await, Err(100));
+        assert_eq!(budget.take_within(CANCEL, 2, Duration::from_millis(1)).await, Ok(()));
     }
 
     #[test]

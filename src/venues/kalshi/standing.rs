@@ -19,6 +19,8 @@ struct Facts {
     clock: Option<String>,
     paused: Option<String>,
     reconciled: bool,
+    /// Breaks of the stream so far.
+    breaks: u64,
 }
 
 impl Facts {
@@ -73,9 +75,21 @@ impl Standing {
         self.change(|facts| facts.paused = why);
     }
 
-    /// A complete reading of the account, or the break after which one is needed.
-    pub fn reconciled(&self, reconciled: bool) {
-        self.change(|facts| facts.reconciled = reconciled);
+    /// The stream broke: what was read before may have changed unheard.
+    pub fn broken(&self) {
+        self.change(|facts| {
+            facts.reconciled = false;
+            facts.breaks += 1;
+        });
+    }
+
+    pub fn breaks(&self) -> u64 {
+        self.locked().breaks
+    }
+
+    /// The account was read completely, begun after this many breaks; a break since then asks for another reading.
+    pub fn reconciled(&self, breaks: u64) {
+        self.change(|facts| facts.reconciled |= facts.breaks == breaks);
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {
@@ -103,7 +117,7 @@ mod tests {
         let standing = Standing::default();
         let mode = || standing.watch().borrow().mode;
         assert_eq!(mode(), VenueMode::Reconciling);
-        standing.reconciled(true);
+        standing.reconciled(0);
         assert_eq!(mode(), VenueMode::Open);
         standing.pause(Some("maintenance".to_owned()));
         assert_eq!(mode(), VenueMode::CancelOnly);
@@ -112,10 +126,21 @@ mod tests {
         standing.halt("401".to_owned());
         standing.clock(None);
         standing.pause(None);
-        standing.reconciled(true);
+        standing.reconciled(0);
         assert_eq!(*standing.watch().borrow(), VenueStanding { mode: VenueMode::Halted, why: "401".to_owned() });
         standing.clear_halt();
         assert_eq!(mode(), VenueMode::Open);
+    }
+
+    #[test]
+    fn a_reading_from_before_a_break_opens_nothing() {
+        let standing = Standing::default();
+        let begun = standing.breaks();
+        standing.broken();
+        standing.reconciled(begun);
+        assert_eq!(standing.watch().borrow().mode, VenueMode::Reconciling);
+        standing.reconciled(standing.breaks());
+        assert_eq!(standing.watch().borrow().mode, VenueMode::Open);
     }
 
     #[test]
@@ -124,10 +149,10 @@ mod tests {
         let mut watcher = standing.watch();
         standing.clock(None);
         assert!(!watcher.has_changed().expect("open"));
-        standing.reconciled(true);
+        standing.reconciled(0);
         assert!(watcher.has_changed().expect("open"));
         watcher.mark_unchanged();
-        standing.reconciled(true);
+        standing.reconciled(0);
         assert!(!watcher.has_changed().expect("open"));
     }
 }

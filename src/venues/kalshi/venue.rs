@@ -96,6 +96,7 @@ impl KalshiVenue {
     /// Everything the venue knows of the account; fills, settlements and transfers since.
     pub async fn read_account(&self, since: Time) -> Result<AccountReading, Incomplete> {
         let begun_at = self.client.clock().now().wall;
+        let breaks = self.client.standing().breaks();
         let fresh_before = self.freshness().await?;
         let resting = Filter { status: Some("resting"), ..Filter::default() };
         let open_orders = self.client.orders(resting).await?.iter().map(venue_order).collect::<Result<Vec<_>, _>>()?;
@@ -106,7 +107,7 @@ impl KalshiVenue {
         let movements = self.client.movements(since).await?;
         let balance = self.client.balance().await.map_err(|error| Incomplete::Broken { what: "/portfolio/balance", error })?;
         let read_through = fresh_before.min(self.freshness().await?).min(begun_at);
-        self.client.standing().reconciled(true);
+        self.client.standing().reconciled(breaks);
         Ok(AccountReading {
             venue: Venue::Kalshi,
             begun_at,

@@ -146,7 +146,7 @@ impl Stream {
             // A connection that held for a while starts the waits anew.
             let held = self.client.clock().now().mono > begun.plus_ms(4 * self.settings.silence_ms_max);
             failures = if held { 0 } else { failures.saturating_add(1) };
-            self.client.standing().reconciled(false);
+            self.client.standing().broken();
             if self.events.send(StreamEvent::Down { why }).await.is_err() {
                 return;
             }

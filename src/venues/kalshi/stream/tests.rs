@@ -72,7 +72,7 @@ async fn fills_are_told_damage_is_skipped_and_a_break_is_mended() {
     let mut socket = rig.accept().await;
     confirm_all(&mut socket).await;
     assert_eq!(rig.next().await, StreamEvent::Up);
-    rig.client.standing().reconciled(true);
+    rig.client.standing().reconciled(0);
     tell(&mut socket, "{damaged").await;
     let fill = r#"{"type":"fill","sid":1,"msg":{"trade_id":"f-1","order_id":"o-1","market_ticker":"T-1","is_taker":true,"book_side":"bid",
         "yes_price_dollars":"0.75","count_fp":"2.00","fee_cost":"0.01","ts_ms":1671899397000}}"#;

@@ -299,7 +299,7 @@ async fn an_account_is_read_whole_and_then_the_venue_is_open() {
 async fn a_clock_that_is_off_halts_the_venue_until_it_is_right_again() {
     let status = || ("GET", "/exchange/status", 200, r#"{"exchange_active":true,"trading_active":true}"#.to_owned());
     let rig = Rig::new(vec![status(), status()]).await;
-    rig.venue.client.standing().reconciled(true);
+    rig.venue.client.standing().reconciled(0);
     rig.hand.set_wall(at("2026-11-22T12:00:10Z"));
     rig.venue.read_status().await.expect("status");
     assert_eq!(rig.mode(), VenueMode::Halted);
@@ -317,7 +317,7 @@ async fn a_pause_leaves_cancels_only() {
         status(r#"{"exchange_active":true,"trading_active":true}"#),
     ])
     .await;
-    rig.venue.client.standing().reconciled(true);
+    rig.venue.client.standing().reconciled(0);
     rig.venue.read_status().await.expect("status");
     assert_eq!(rig.mode(), VenueMode::CancelOnly);
     rig.venue.read_status().await.expect("status");
