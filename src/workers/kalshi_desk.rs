@@ -171,7 +171,11 @@ impl Desk for KalshiDesk {
     fn describe(&self, key: BookKey, engine: &EngineHandle) {
         let (inner, engine) = (Arc::clone(&self.0), engine.clone());
         tokio::spawn(async move {
-            let found = inner.describe(&key).await.map_err(|error| error.to_string());
+            let mut found = inner.describe(&key).await;
+            if matches!(found, Err(CallError::Unclear { .. } | CallError::NotSent { .. })) {
+                found = inner.describe(&key).await;
+            }
+            let found = found.map_err(|error| error.to_string());
             if let Err(why) = &found {
                 tracing::warn!("{key} can't be described: {why}");
             }

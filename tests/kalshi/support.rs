@@ -42,6 +42,9 @@ impl World {
     }
 
     pub async fn with(setup: Setup) -> Self {
+        if std::env::var_os("SHOW_LOG").is_some() {
+            let _ = tracing_subscriber::fmt().with_target(false).try_init();
+        }
         let folder = Folder::new();
         let stage = Stage::open(&folder.0, setup).await.expect("a stage");
         let engine = stage.engine().await.expect("an engine");

@@ -71,7 +71,7 @@ impl Default for Setup {
         Self {
             settings: Vec::new(),
             markets: vec![Book::usual(TICKER)],
-            stale_after_ms: 1_500,
+            stale_after_ms: 2_000,
             stream: true,
             venue: Options { skew_ms_max: 30_000, ..Options::default() },
         }
@@ -148,7 +148,7 @@ impl Stage {
             ("KALSHI_API_KEY_ID", KEY_ID.to_owned()),
             ("KALSHI_PRIVATE_KEY_PATH", self.key_path.display().to_string()),
             ("KALSHI_API_URL", self.venue.api_url()),
-            ("KALSHI_REQUEST_TIMEOUT_MS", "400".to_owned()),
+            ("KALSHI_REQUEST_TIMEOUT_MS", "1000".to_owned()),
             ("KALSHI_RECONCILE_EVERY_MS", "1000".to_owned()),
             ("DUPLICATE_INTENT_MS", "0".to_owned()),
         ];
