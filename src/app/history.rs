@@ -1,11 +1,12 @@
 //! The log as `audit` reads it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::audit::history::{DeadLetterInfo, History, RawRecord, ReadError, SignalRef};
 use crate::domain::event::Recorded;
 use crate::domain::ids::{OrderId, SignalId};
-use crate::event_log::{DeadLetterHead, EventStore, StoredBytes};
+use crate::event_log::{DeadLetterHead, EventStore, StoredBytes, read_ahead};
 
 /// Bytes of one page of records.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -36,6 +37,15 @@ impl History for StoreHistory {
     fn raw_from(&self, seq: u64, max: usize) -> Result<Vec<RawRecord>, ReadError> {
         let raw = |stored: StoredBytes| RawRecord { seq: stored.seq, hash: stored.hash(), bytes: stored.bytes };
         Ok(self.page(seq, max)?.into_iter().map(raw).collect())
+    }
+
+    fn scan(&self, seq: u64, visit: &mut dyn FnMut(&Recorded) -> bool) -> Result<(), ReadError> {
+        let ended = read_ahead(&*self.0, seq, |stored| match stored.decode() {
+            Ok(record) if visit(&record.recorded) => ControlFlow::Continue(()),
+            Ok(_) => ControlFlow::Break(Ok(())),
+            Err(error) => ControlFlow::Break(Err(unreadable(error))),
+        });
+        ended.map_err(unreadable)?.unwrap_or(Ok(()))
     }
 
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalRef>, ReadError> {

@@ -14,12 +14,18 @@ use super::segment::{self, HEADER_BYTES, Header, Place};
 use crate::domain::ids::Hash;
 
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
-/// A new log starts small: most folders of a first run never fill more.
-const FIRST_SEGMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+pub const FIRST_SEGMENT_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 /// Larger commits cost as much in a file that grows, and zeros written beside them would take half of the disk.
 const SMALL_COMMIT_BYTES: usize = 64 * 1024;
 /// The helper writes zeros in steps, each synced, so that a commit never waits behind a whole segment of them.
 const ZEROS_BYTES: usize = 1024 * 1024;
+
+/// Up to where segments are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentSizes {
+    pub first: u64,
+    pub each: u64,
+}
 
 /// Where the writer goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub struct Tail {
 pub struct Journal {
     dir: PathBuf,
     context: ChainContext,
-    segment_bytes: u64,
+    sizes: SegmentSizes,
     file: File,
     tail: Tail,
     next: Option<Preparation>,
@@ -49,22 +55,22 @@ struct Preparation {
 
 impl Journal {
     /// The first segment of a new log: durable when this returns.
-    pub fn create(dir: &Path, context: ChainContext, segment_bytes: u64) -> io::Result<Self> {
-        zero_file(&segment::next_path(dir), FIRST_SEGMENT_BYTES_MAX.min(segment_bytes), &AtomicBool::new(false))?;
+    pub fn create(dir: &Path, context: ChainContext, sizes: SegmentSizes) -> io::Result<Self> {
+        zero_file(&segment::next_path(dir), sizes.first, &AtomicBool::new(false))?;
         let header = Header { number: 1, first_seq: 1, prev_hash: Hash::ZERO, context };
         let file = install(dir, &header)?;
         let tail = Tail { number: 1, used: HEADER_BYTES as u64 };
-        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, next: None })
+        Ok(Self { dir: dir.to_owned(), context, sizes, file, tail, next: None })
     }
 
     /// Goes on in the segment that `tail` names. What lies behind `tail.used` must be zeros.
-    pub fn resume(dir: &Path, context: ChainContext, segment_bytes: u64, tail: Tail) -> io::Result<Self> {
+    pub fn resume(dir: &Path, context: ChainContext, sizes: SegmentSizes, tail: Tail) -> io::Result<Self> {
         match fs::remove_file(segment::next_path(dir)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let file = File::options().read(true).write(true).open(segment::path(dir, tail.number))?;
-        Ok(Self { dir: dir.to_owned(), context, segment_bytes, file, tail, next: None })
+        Ok(Self { dir: dir.to_owned(), context, sizes, file, tail, next: None })
     }
 
     /// Makes sealed frames durable and says where they lie. `first_seq` and `prev_hash` head a new segment, should one be needed.
@@ -81,13 +87,13 @@ impl Journal {
         self.tail.used += needed;
         let is_small = frames.len() < SMALL_COMMIT_BYTES;
         if is_small && self.next.is_none() && self.tail.used > self.capacity() / 2 {
-            self.next = Some(Preparation::start(segment::next_path(&self.dir), self.segment_bytes)?);
+            self.next = Some(Preparation::start(segment::next_path(&self.dir), self.sizes.each)?);
         }
         Ok(place)
     }
 
     fn capacity(&self) -> u64 {
-        if self.tail.number == 1 { FIRST_SEGMENT_BYTES_MAX.min(self.segment_bytes) } else { self.segment_bytes }
+        if self.tail.number == 1 { self.sizes.first } else { self.sizes.each }
     }
 
     /// The next segment is durable before the old one is closed: a closed one always has a successor.

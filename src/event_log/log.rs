@@ -10,11 +10,11 @@ use std::thread::{self, JoinHandle};
 use super::dead_letters::{DeadLetter, DeadLetterHead};
 use super::error::{OpenError, ReadError};
 use super::index::SignalEntry;
-use super::journal::{Journal, SEGMENT_BYTES_DEFAULT};
+use super::journal::{FIRST_SEGMENT_BYTES_DEFAULT, Journal, SEGMENT_BYTES_DEFAULT, SegmentSizes};
 use super::open::{self, OpenReport, Places};
 use super::sled_store::SledStore;
 use super::tail::Shared;
-use super::writer::{Pending, QUEUE_MAX, Writer, insert_all};
+use super::writer::{CHAINED_MAX, Pending, QUEUE_MAX, Writer, chain_all, insert_all};
 use super::{ChainContext, Done, EventStore, Head, StoredBytes};
 use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, LogId, Mode, OrderId, SignalId};
@@ -24,13 +24,21 @@ pub struct OpenOptions {
     /// Made when it isn't there.
     pub dir: PathBuf,
     pub mode: Mode,
-    /// Size of a journal segment, in bytes; the first is at most 8 MiB.
+    /// Size of a journal segment, in bytes.
     pub segment_bytes: u64,
+    /// The first one is no larger than this: most folders of a first run never fill more.
+    pub first_segment_bytes: u64,
 }
 
 impl OpenOptions {
     pub fn new(dir: impl Into<PathBuf>, mode: Mode) -> Self {
-        Self { dir: dir.into(), mode, segment_bytes: SEGMENT_BYTES_DEFAULT }
+        Self { dir: dir.into(), mode, segment_bytes: SEGMENT_BYTES_DEFAULT, first_segment_bytes: FIRST_SEGMENT_BYTES_DEFAULT }
+    }
+}
+
+impl OpenOptions {
+    pub(super) fn sizes(&self) -> SegmentSizes {
+        SegmentSizes { first: self.first_segment_bytes.min(self.segment_bytes), each: self.segment_bytes }
     }
 }
 
@@ -66,8 +74,11 @@ impl Log {
         let inserter_shared = shared.clone();
         let inserter = thread::Builder::new().name("log-sled".into()).spawn(move || insert_all(&inserter_shared));
         let inserter = spawned(inserter)?;
-        let writer = thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&waiting));
-        let threads = vec![spawned(writer)?, inserter];
+        let (chained, sealing) = sync_channel(CHAINED_MAX);
+        let writer = thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&sealing));
+        let writer = spawned(writer)?;
+        let chain = thread::Builder::new().name("log-chain".into()).spawn(move || chain_all(head, &waiting, &chained));
+        let threads = vec![spawned(chain)?, writer, inserter];
         Ok((Self { shared, queue: Some(queue), threads, _lock: lock }, report))
     }
 }

@@ -4,6 +4,8 @@
 //! reads, a moment behind; what lies between is kept in memory, so that a reader always sees up to the durable head. `open` compares
 //! the two. Absent: decisions, clocks, the network; nothing is ever deleted but dead letters over their bound.
 
+/// Reading on one thread, working on another.
+mod ahead;
 /// Messages nobody understood.
 pub mod dead_letters;
 /// What can go wrong.
@@ -16,6 +18,8 @@ pub mod log;
 /// The log in memory.
 pub mod memory;
 mod open;
+/// What our own encoder writes, read quickly.
+mod plain;
 /// The record format.
 pub mod record;
 mod scan;
@@ -31,6 +35,7 @@ mod tests;
 
 use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, LogId, Mode, OrderId, SignalId};
+pub use ahead::read_ahead;
 pub use dead_letters::{DeadLetter, DeadLetterHead};
 pub use error::{AppendError, OpenError, ReadError};
 pub use index::SignalEntry;

@@ -132,7 +132,7 @@ fn create(options: &OpenOptions, places: &Places, lock: File) -> Result<(Opened,
     let context = ChainContext { log_id, mode: options.mode };
     fs::create_dir_all(&places.journal).map_err(OpenError::io("make the folder", &places.journal))?;
     journal::sync_dir(&places.dir).map_err(OpenError::io("sync", &places.dir))?;
-    let journal = Journal::create(&places.journal, context, options.segment_bytes);
+    let journal = Journal::create(&places.journal, context, options.sizes());
     let journal = journal.map_err(OpenError::io("make the journal in", &places.journal))?;
     let sled = SledStore::open(&places.sled).map_err(|why| OpenError::Sled { dir: places.sled.clone(), why })?;
     let head = Head::START;
@@ -179,7 +179,7 @@ fn reopen(
         repairs.push(Repair::TornTail { file: file.clone(), offset: *offset, bytes: *bytes, seq: *bad_seq });
     }
     let sled = mend_sled(places, &scan, sled, &mut repairs)?;
-    let journal = Journal::resume(&places.journal, context, options.segment_bytes, scan.tail);
+    let journal = Journal::resume(&places.journal, context, options.sizes(), scan.tail);
     let journal = journal.map_err(OpenError::io("open for writing", &segment::path(&places.journal, scan.tail.number)))?;
     let report = OpenReport { created: false, log_id: context.log_id, head: scan.head, segments: scan.segments, repairs };
     Ok((Opened { lock, context, head: scan.head, journal, sled }, report))

@@ -6,6 +6,7 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::plain;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::{Hash, LogId, Mode, OrderId};
 use crate::domain::time::Time;
@@ -126,6 +127,9 @@ pub fn decode(bytes: &[u8]) -> Result<StoredRecord, RecordError> {
     let (&version, body) = bytes.split_first().ok_or(RecordError::Empty)?;
     if version != RECORD_VERSION {
         return Err(RecordError::Version(version));
+    }
+    if let Some(envelope) = plain::read::<Envelope>(body) {
+        return Ok(envelope.into());
     }
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(body);
     deserializer.set_max_depth(DEPTH_MAX);

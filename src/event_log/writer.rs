@@ -1,8 +1,10 @@
-//! The two threads behind a log: one makes commits durable and answers, the other carries them into sled.
+//! The three threads behind a log: one chains what comes, one makes commits durable and answers, one carries them into sled.
+//!
+//! Hashing is most of the processor time of an append; on its own thread it goes on while the disk syncs.
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::error::AppendError;
 use super::frame::{self, COMMIT_RECORDS_MAX, FRAME_HEADER_BYTES};
@@ -16,6 +18,8 @@ use crate::domain::ids::Hash;
 
 /// Waiting appends; a caller past it waits too, which is what slows the engine down instead of memory growing.
 pub const QUEUE_MAX: usize = 8_192;
+/// Chained appends that wait for the disk: two commits of the largest usual size.
+pub const CHAINED_MAX: usize = 2 * COMMIT_RECORDS_GOAL;
 /// One commit takes no more appends once it holds this much: past it a sync is no longer the larger part.
 const COMMIT_RECORDS_GOAL: usize = 1_024;
 const COMMIT_BYTES_GOAL: usize = 256 * 1024;
@@ -56,6 +60,38 @@ impl Pending {
     }
 }
 
+/// An append with its place in the chain, or where it would have had to start.
+pub struct Chained {
+    pending: Pending,
+    place: Result<Head, u64>,
+}
+
+/// Chains appends in the order they came, from `head` on, until all senders are gone.
+pub fn chain_all(mut head: Head, queue: &Receiver<Pending>, writer: &SyncSender<Chained>) {
+    for mut pending in queue {
+        let expected = head.seq + 1;
+        let place = if pending.records == 0 || pending.first_seq == expected { Ok(pending.chain(&mut head)) } else { Err(expected) };
+        // A writer that is gone has panicked; whoever waits hears it by the loss of the answer.
+        if writer.send(Chained { pending, place }).is_err() {
+            return;
+        }
+    }
+}
+
+impl Pending {
+    fn chain(&mut self, head: &mut Head) -> Head {
+        let mut at = 0;
+        while at < self.frames.len() {
+            let end = at + frame::stated_bytes(&self.frames[at..]);
+            let record = &mut self.frames[at + FRAME_HEADER_BYTES..end];
+            record::set_prev_hash(record, &head.hash);
+            *head = Head { seq: head.seq + 1, hash: record::record_hash(record) };
+            at = end;
+        }
+        *head
+    }
+}
+
 /// The one who writes.
 pub struct Writer {
     journal: Journal,
@@ -71,7 +107,7 @@ impl Writer {
     }
 
     /// Until all senders are gone; then the inserter is told to end.
-    pub fn run(mut self, queue: &Receiver<Pending>) {
+    pub fn run(mut self, queue: &Receiver<Chained>) {
         let mut held = None;
         while let Some(first) = held.take().or_else(|| queue.recv().ok()) {
             held = self.gather_and_commit(first, queue);
@@ -80,21 +116,21 @@ impl Writer {
     }
 
     /// One commit. Returns an append that didn't belong to it.
-    fn gather_and_commit(&mut self, first: Pending, queue: &Receiver<Pending>) -> Option<Pending> {
+    fn gather_and_commit(&mut self, first: Chained, queue: &Receiver<Chained>) -> Option<Chained> {
         let before = self.head;
         let mut group = Group { first_seq: before.seq + 1, last_seq: before.seq, frames: Vec::new(), entries: Vec::new() };
         let mut next = Some(first);
         let mut held = None;
-        while let Some(pending) = next.take() {
-            if let Err(refused) = self.check(&pending) {
+        while let Some(chained) = next.take() {
+            if let Err(refused) = self.check(&chained) {
                 // What came before it is still made durable; the refusal must not overtake it.
                 if !self.waiting.is_empty() {
-                    held = Some(pending);
+                    held = Some(chained);
                     break;
                 }
-                self.answer(pending.done, Err(refused));
+                self.answer(chained.pending.done, Err(refused));
             } else {
-                self.take(pending, &mut group, before);
+                self.take(chained, &mut group, before);
             }
             let records = (self.head.seq - before.seq) as usize;
             if records < COMMIT_RECORDS_GOAL && group.frames.len() < COMMIT_BYTES_GOAL {
@@ -105,23 +141,21 @@ impl Writer {
         held
     }
 
-    fn check(&self, pending: &Pending) -> Result<(), AppendError> {
+    fn check(&self, chained: &Chained) -> Result<(), AppendError> {
         if let Some(failure) = self.shared.failure() {
             return Err(failure);
         }
-        let expected = self.head.seq + 1;
-        if pending.records == 0 || pending.first_seq == expected {
-            return Ok(());
-        }
+        let Err(expected) = chained.place else { return Ok(()) };
+        let got = chained.pending.first_seq;
         if self.waiting.is_empty() {
-            self.shared.fail(format!("an append came for seq {} where {expected} was next", pending.first_seq));
+            self.shared.fail(format!("an append came for seq {got} where {expected} was next"));
         }
-        Err(AppendError::OutOfOrder { expected, got: pending.first_seq })
+        Err(AppendError::OutOfOrder { expected, got })
     }
 
-    /// Chains and seals the frames of one append at the end of the group.
-    fn take(&mut self, pending: Pending, group: &mut Group, before: Head) {
-        let Pending { frames, entries, done, .. } = pending;
+    /// Seals the frames of one append at the end of the group.
+    fn take(&mut self, chained: Chained, group: &mut Group, before: Head) {
+        let Chained { pending: Pending { frames, entries, done, .. }, place } = chained;
         let mut at = group.frames.len();
         if at == 0 {
             (group.frames, group.entries) = (frames, entries);
@@ -129,14 +163,14 @@ impl Writer {
             group.frames.extend_from_slice(&frames);
             group.entries.extend(entries);
         }
+        let mut behind = (self.head.seq - before.seq) as usize;
         while at < group.frames.len() {
             let end = at + frame::stated_bytes(&group.frames[at..]);
-            let bytes = &mut group.frames[at..end];
-            record::set_prev_hash(&mut bytes[FRAME_HEADER_BYTES..], &self.head.hash);
-            frame::seal(bytes, (self.head.seq - before.seq) as usize);
-            self.head = Head { seq: self.head.seq + 1, hash: record::record_hash(&bytes[FRAME_HEADER_BYTES..]) };
+            frame::seal(&mut group.frames[at..end], behind);
+            behind += 1;
             at = end;
         }
+        self.head = place.unwrap_or(self.head);
         group.last_seq = self.head.seq;
         self.waiting.push((done, self.head));
     }

@@ -88,36 +88,50 @@ impl Exposure {
             self.books.entry(game.clone()).or_default().insert(key.clone());
         }
         let items = self.items(game, orders, positions);
-        let fresh = worst_of(&items);
-        drop(items);
-        if fresh == GameWorst::default() {
-            if let Some(old) = self.games.remove(game) {
-                self.add(&old, true);
-            }
-            let idle = |key: &BookKey| positions.get(key).is_none_or(|position| position.quantity.is_zero());
-            if orders.live_of_game(game).next().is_none() && self.books.get(game).is_some_and(|books| books.iter().all(idle)) {
-                self.books.remove(game);
-            }
+        if let Some((sport, venue, all)) = worst_of_one_place(&items)
+            && self.move_one_place(game, sport, venue, all)
+        {
             return;
         }
-        match self.games.get_mut(game) {
-            Some(old) if *old == fresh => return,
-            Some(old) => {
-                let old = std::mem::replace(old, fresh.clone());
-                self.add(&old, true);
-            }
-            None => {
-                self.games.insert(game.clone(), fresh.clone());
-            }
+        let fresh = worst_of(&items);
+        drop(items);
+        if let Some(old) = self.games.remove(game) {
+            self.add(&old, true);
         }
-        self.add(&fresh, false);
+        if fresh != GameWorst::default() {
+            self.add(&fresh, false);
+            self.games.insert(game.clone(), fresh);
+            return;
+        }
+        let idle = |key: &BookKey| positions.get(key).is_none_or(|position| position.quantity.is_zero());
+        if orders.live_of_game(game).next().is_none() && self.books.get(game).is_some_and(|books| books.iter().all(idle)) {
+            self.books.remove(game);
+        }
+    }
+
+    /// The usual change: a game of one sport at one venue is worth another sum. False when it isn't that simple.
+    fn move_one_place(&mut self, game: &GameId, sport: &str, venue: Venue, all: Usd) -> bool {
+        let Some(old) = self.games.get_mut(game).filter(|_| !all.is_zero()) else { return false };
+        if old.by_sport.len() != 1 || old.by_venue.len() != 1 {
+            return false;
+        }
+        let (Some(of_sport), Some(of_venue)) = (old.by_sport.get_mut(sport), old.by_venue.get_mut(&venue)) else { return false };
+        let (Some(sport_sum), Some(venue_sum)) = (self.by_sport.get_mut(sport), self.by_venue.get_mut(&venue)) else { return false };
+        self.total += all - old.all;
+        *sport_sum += all - *of_sport;
+        *venue_sum += all - *of_venue;
+        (old.all, *of_sport, *of_venue) = (all, all, all);
+        true
     }
 
     fn add(&mut self, worst: &GameWorst, take_away: bool) {
         let signed = |usd: Usd| if take_away { -usd } else { usd };
         self.total += signed(worst.all);
         for (sport, usd) in &worst.by_sport {
-            let sum = self.by_sport.entry(sport.clone()).or_default();
+            if !self.by_sport.contains_key(sport) {
+                self.by_sport.insert(sport.clone(), Usd::ZERO);
+            }
+            let Some(sum) = self.by_sport.get_mut(sport) else { continue };
             *sum += signed(*usd);
             if sum.is_zero() {
                 self.by_sport.remove(sport);
@@ -182,14 +196,19 @@ impl Exposure {
     }
 }
 
+/// Sport, venue and worst case, when all is of one sport at one venue.
+fn worst_of_one_place<'a>(items: &[Item<'a>]) -> Option<(&'a str, Venue, Usd)> {
+    let first = items.first()?;
+    let alike = items.iter().all(|item| item.sport == first.sport && item.venue == first.venue);
+    alike.then(|| (first.sport, first.venue, worst_case(items.iter())))
+}
+
 fn worst_of(items: &[Item<'_>]) -> GameWorst {
-    let Some(first) = items.first() else { return GameWorst::default() };
-    if items.iter().all(|item| item.sport == first.sport && item.venue == first.venue) {
-        let all = worst_case(items.iter());
+    if let Some((sport, venue, all)) = worst_of_one_place(items) {
         if all.is_zero() {
             return GameWorst::default();
         }
-        return GameWorst { all, by_sport: [(first.sport.into(), all)].into(), by_venue: [(first.venue, all)].into() };
+        return GameWorst { all, by_sport: [(sport.into(), all)].into(), by_venue: [(venue, all)].into() };
     }
     let sports: BTreeSet<&str> = items.iter().map(|item| item.sport).collect();
     let venues: BTreeSet<Venue> = items.iter().map(|item| item.venue).collect();
@@ -214,21 +233,36 @@ fn worst_case<'a>(items: impl Iterator<Item = &'a Item<'a>> + Clone) -> Usd {
     if let Some(worst) = worst_of_one_subject(items.clone()) {
         return worst;
     }
-    let (contest, single): (Vec<&Item<'_>>, Vec<&Item<'_>>) = items.partition(|item| item.stance.contest);
-    let subjects: BTreeSet<&str> = contest.iter().map(|item| &*item.stance.subject).collect();
-    let loss = |winner: Option<&str>, of: &[&Item<'_>]| -> Usd {
-        of.iter().map(|item| if (winner == Some(&*item.stance.subject)) == item.wins { item.if_won } else { item.if_lost }).sum()
+    let contest = || items.clone().filter(|item| item.stance.contest);
+    let single = || items.clone().filter(|item| !item.stance.contest);
+    let loss = |winner: Option<&str>, item: &Item<'_>| {
+        if (winner == Some(&*item.stance.subject)) == item.wins { item.if_won } else { item.if_lost }
     };
+    let if_wins = |winner: Option<&str>| -> Usd { contest().map(|item| loss(winner, item)).sum() };
+    let mut named = 0;
+    let mut worst = Usd::ZERO;
+    for subject in subjects(contest()) {
+        named += 1;
+        worst = worst.max(if_wins(Some(subject)));
+    }
     // With one subject named, its opponent may win too.
-    let unnamed = (subjects.len() < 2).then_some(None);
-    let outcomes = subjects.iter().map(|subject| Some(*subject)).chain(unnamed);
-    let mut worst = outcomes.map(|winner| loss(winner, &contest)).max().unwrap_or_default().or_zero();
-    let alone: BTreeSet<&str> = single.iter().map(|item| &*item.stance.subject).collect();
-    for subject in alone {
-        let of: Vec<&Item<'_>> = single.iter().copied().filter(|item| &*item.stance.subject == subject).collect();
-        worst += loss(Some(subject), &of).max(loss(None, &of)).or_zero();
+    if named < 2 {
+        worst = worst.max(if_wins(None));
+    }
+    for subject in subjects(single()) {
+        let of = |winner| -> Usd { single().filter(|item| &*item.stance.subject == subject).map(|item| loss(winner, item)).sum() };
+        worst += of(Some(subject)).max(of(None)).or_zero();
     }
     worst
+}
+
+/// Each subject once. They are few: the first ones of a game are soon found again.
+fn subjects<'a>(items: impl Iterator<Item = &'a Item<'a>> + Clone) -> impl Iterator<Item = &'a str> {
+    let all = items.clone().enumerate();
+    all.filter_map(move |(position, item)| {
+        let before = items.clone().take(position).any(|earlier| earlier.stance.subject == item.stance.subject);
+        (!before).then_some(&*item.stance.subject)
+    })
 }
 
 /// With one subject among them there are two outcomes, contest or not: it wins, or it doesn't. `None` for more subjects.

@@ -1,3 +1,4 @@
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::channel;
 
@@ -8,7 +9,7 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, Instance, Mode};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::record;
-use crate::event_log::{EventStore, Log, OpenOptions};
+use crate::event_log::{EventStore, Log, OpenOptions, StoredBytes, read_ahead};
 use crate::projections::Projections;
 
 const EVENTS: usize = 1_000_000;
@@ -16,9 +17,6 @@ const ROUNDS: usize = 3;
 /// Records per append and appends on their way while the log is made.
 const APPEND_RECORDS: usize = 500;
 const APPENDS_ON_THEIR_WAY: usize = 8;
-/// As range reads and replays take them.
-const READ_RECORDS: usize = 4_096;
-const READ_BYTES: usize = 4 * 1024 * 1024;
 
 pub fn run(stage: &Stage, wants_fold: bool, wants_open: bool) -> anyhow::Result<Vec<Figure>> {
     let folder = stage.folder("million")?;
@@ -105,18 +103,20 @@ fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let started = stage.nanos();
     let mut book = Projections::default();
-    loop {
-        let read = log.read_from(book.seq + 1, READ_RECORDS, READ_BYTES)?;
-        if read.is_empty() {
-            break;
-        }
-        for stored in read {
-            book.fold(&stored.decode()?.recorded)?;
-        }
+    let broken = read_ahead(&log, 1, |stored| match folded(&mut book, &stored) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error),
+    })?;
+    if let Some(error) = broken {
+        return Err(error);
     }
     let took = stage.nanos() - started;
     checked(&book)?;
     Ok(took)
+}
+
+fn folded(book: &mut Projections, stored: &StoredBytes) -> anyhow::Result<()> {
+    Ok(book.fold(&stored.decode()?.recorded)?)
 }
 
 /// From a closed log to an engine that has started.
