@@ -32,7 +32,7 @@ pub async fn run(args: Args) -> Exit {
     // Their engines would log between figures and answers; only what is broken is worth that.
     let level = match args.command {
         Command::Bench(_) => "warn",
-        Command::Demo(_) => "error",
+        Command::Demo(_) | Command::Rehearse { .. } => "error",
         _ => config.log_lines.level,
     };
     logging(&config, level);
@@ -42,6 +42,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Bench(args) => super::bench::run(args).await,
         Command::Doctor(args) => super::doctor::run(&config, args).await,
         Command::Adopt { yes } => super::adopt::run(&config, *yes).await,
+        Command::Rehearse { faults, json } => rehearse(faults, json.json).await,
         Command::Exchange(command) => super::exchange::run(command).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
         command => return reading(&config, command).await,
@@ -64,6 +65,22 @@ fn logging(config: &Config, level: &str) {
     let registry = tracing_subscriber::registry().with(targets);
     // A second initialisation (tests) keeps the first.
     let _ = if config.log_lines.json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
+}
+
+async fn rehearse(faults: &[String], json: bool) -> anyhow::Result<Exit> {
+    use super::rehearsal::matrix;
+    let folder = std::env::temp_dir().join(format!("arbees-rehearsal-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    let names: Vec<&str> = faults.iter().map(String::as_str).collect();
+    let report = matrix::play(&folder, &names, &|text| eprintln!("rehearsal: {text}")).await;
+    let _ = std::fs::remove_dir_all(&folder);
+    let report = report?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", matrix::table(&report));
+    }
+    Ok(if report.is_good() { Exit::Good } else { Exit::Failed })
 }
 
 async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {

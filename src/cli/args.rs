@@ -75,6 +75,14 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// The live Kalshi code against Kalshi's double: every fault with every kind of order, held against the double's books
+    Rehearse {
+        /// Only these faults, by name [default: all]
+        #[arg(value_name = "FAULT")]
+        faults: Vec<String>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
