@@ -42,8 +42,8 @@ impl Seen {
         }
     }
 
-    pub fn answered(mut self, call: &'static str, status: &u16, code: Option<&str>, plan: &Plan) -> Self {
-        (self.call, self.status, self.code) = (call, *status, code.map(str::to_owned));
+    pub fn answered(mut self, call: &'static str, status: u16, code: Option<&str>, plan: &Plan) -> Self {
+        (self.call, self.status, self.code) = (call, status, code.map(str::to_owned));
         self.processed = !plan.unprocessed;
         self.instead = plan.deliver.as_ref().map(|deliver| format!("{deliver:?}"));
         self

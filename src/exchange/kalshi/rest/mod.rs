@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
@@ -96,31 +97,49 @@ impl From<Answer> for Reply {
 pub async fn serve(State(shared): State<Shared>, ConnectInfo(line): ConnectInfo<Line>, request: Request) -> Response<HttpBody> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, BODY_MAX).await.unwrap_or_default();
-    let (method, path) = (parts.method.as_str(), parts.uri.path());
-    let inside = path.strip_prefix(ROOT).filter(|rest| rest.starts_with('/'));
-    let Some((call, id)) = inside.and_then(|inside| route::find(method, inside)) else {
+    let Some((call, _)) = called(&parts) else {
         return text_reply(404, "text/plain", "404 page not found".into(), None);
     };
-    let seen = Seen::of(&parts, &bytes);
-    let now = shared.clock.now();
-    let (skew_ms, plan) = shared.with(|inner| {
-        let text = format!("{} {}", parts.uri, String::from_utf8_lossy(&bytes));
-        (inner.faults.clock_skew_ms(), inner.faults.plan(call.name, call.scope.is_write(), &text))
+    let plan = shared.with(|inner| {
+        let names = |ticker: &str| parts.uri.to_string().contains(ticker) || String::from_utf8_lossy(&bytes).contains(ticker);
+        inner.faults.plan(call.name, call.scope.is_write(), &names)
     });
-    let venue_now = now.wall.plus_ms(skew_ms);
+    if plan.before_ms == 0 {
+        return handle(shared, line, parts, bytes, plan).await;
+    }
+    // What is under way arrives, also when its sender has given up.
+    let arriving = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(plan.before_ms.unsigned_abs())).await;
+        handle(shared, line, parts, bytes, plan).await
+    });
+    arriving.await.unwrap_or_else(|_| text_reply(500, "text/plain", String::new(), None))
+}
+
+/// The call of a request, and the id in its path.
+fn called(parts: &Parts) -> Option<(Call, &str)> {
+    let inside = parts.uri.path().strip_prefix(ROOT).filter(|rest| rest.starts_with('/'))?;
+    route::find(parts.method.as_str(), inside)
+}
+
+/// A request that has arrived: its signature is judged now, not when it was sent.
+async fn handle(shared: Shared, line: Line, parts: Parts, bytes: Bytes, plan: Plan) -> Response<HttpBody> {
+    let Some((call, id)) = called(&parts) else {
+        return text_reply(404, "text/plain", "404 page not found".into(), None);
+    };
+    let skew_ms = shared.with(|inner| inner.faults.clock_skew_ms());
     let keys = shared.keys();
     let caller = match call.scope {
         Scope::Public => Ok(None),
-        _ => keys.check(&parts.headers, method, path, venue_now).map(Some),
+        _ => {
+            let venue_now = shared.clock.now().wall.plus_ms(skew_ms);
+            keys.check(&parts.headers, parts.method.as_str(), parts.uri.path(), venue_now).map(Some)
+        }
     };
-    if plan.before_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(plan.before_ms.unsigned_abs())).await;
-    }
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let asked = Asked { call, id, query: &query, body: &bytes, keys: &keys, plan: &plan };
     let reply = shared.with(|inner| {
         let reply = asked.answer(inner, caller, shared.clock.now());
-        inner.requests.push(seen.answered(call.name, &reply.status, reply.code.as_deref(), &plan));
+        inner.requests.push(Seen::of(&parts, &bytes).answered(call.name, reply.status, reply.code.as_deref(), &plan));
         reply
     });
     if plan.after_ms > 0 {

@@ -75,6 +75,27 @@ async fn a_late_reply_lets_its_fill_come_first() {
 }
 
 #[tokio::test]
+async fn a_request_on_its_way_arrives_after_its_sender_gave_up() {
+    let rig = Rig::start().await;
+    let mut socket = rig.socket(&[json!({ "id": 1, "cmd": "subscribe", "params": { "channels": ["user_orders"] } })]).await;
+    socket.hear_a("subscribed").await;
+    rig.fault(json!({ "kind": "late_request", "call": "create", "ticker": TICKER, "count": 1, "ms": 700 })).await;
+    assert!(fails(&rig, resting("late", "bid", "0.01", "1")).await.is_timeout());
+    assert!(!exists(&rig, "late").await);
+    assert_eq!(socket.hear_a("user_order").await["msg"]["client_order_id"], json!("late"));
+}
+
+#[tokio::test]
+async fn a_request_that_arrives_too_late_is_refused_by_its_signature() {
+    let (clock, hand) = Clock::manual(Clock::system().now().wall);
+    let rig = Rig::start_with(Options { clock: Some(clock), ..options() }).await;
+    rig.fault(json!({ "kind": "late_request", "call": "create", "count": 1, "ms": 50 })).await;
+    hand.advance_ms(31_000);
+    let (status, refused) = rig.create(resting("late", "bid", "0.01", "1")).await;
+    assert_eq!((status, &refused["error"]["code"]), (401, &json!("header_timestamp_expired")));
+}
+
+#[tokio::test]
 async fn a_cancel_that_races_a_fill_finds_nothing_or_less() {
     let rig = Rig::start().await;
     let id = rig.created(resting("c1", "bid", "0.10", "2")).await;
