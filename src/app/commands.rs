@@ -32,7 +32,8 @@ pub async fn run(args: Args) -> Exit {
     // Their engines would log between figures and answers; only what is broken is worth that.
     let level = match args.command {
         Command::Bench(_) => "warn",
-        Command::Demo(_) | Command::Rehearse { .. } => "error",
+        Command::Demo(_) => "error",
+        Command::Rehearse { .. } if config.log_lines.level == "info" => "error",
         _ => config.log_lines.level,
     };
     logging(&config, level);

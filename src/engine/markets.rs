@@ -1,6 +1,6 @@
 //! Markets that a signal waits for: with money nobody trades what the venue hasn't described.
 
-use super::{Effect, Engine, SignalInput, Timer};
+use super::{Deferred, Effect, Engine, SignalInput, Timer};
 use crate::domain::ids::Mode;
 use crate::domain::market::{BookKey, Market, MarketSource, Venue};
 use crate::domain::report::VenueMode;
@@ -51,14 +51,22 @@ impl Engine {
             Ok(market) => {
                 self.market(now, market, out);
                 out.push(Effect::Watch { key: key.clone() });
+                // Risk judges by what is durable: the question must not run ahead of the description.
+                self.after(self.book.seq, Deferred::Described(key));
+                let (seq, hash) = self.durable;
+                self.durable(now, seq, hash, out);
             }
-            Err(_) if !self.waiting.contains_key(&key) => return,
+            Err(_) if !self.waiting.contains_key(&key) => {}
             Err(_) => {
                 self.undescribed.retain(|_, at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
                 self.undescribed.insert(key.clone(), now.mono);
+                self.resume(now, &key, out);
             }
         }
-        for input in self.waiting.remove(&key).unwrap_or_default() {
+    }
+
+    pub(super) fn resume(&mut self, now: Now, key: &BookKey, out: &mut Vec<Effect>) {
+        for input in self.waiting.remove(key).unwrap_or_default() {
             self.signal(now, input, out);
         }
     }

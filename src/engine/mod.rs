@@ -76,6 +76,8 @@ enum Deferred {
     Send { order_id: OrderId, attempt: u32, until: Mono },
     Cancel { order_id: OrderId },
     Effect(Effect),
+    /// The description of this market is on record: what waited for it goes on.
+    Described(BookKey),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -301,6 +303,7 @@ impl Engine {
                 Deferred::Send { order_id, attempt, until } => self.send(now, order_id, attempt, until, out),
                 Deferred::Cancel { order_id } => self.send_cancel(&order_id, out),
                 Deferred::Effect(effect) => out.push(effect),
+                Deferred::Described(key) => self.resume(now, &key, out),
             }
         }
     }

@@ -70,6 +70,7 @@ impl KalshiListener {
                     }
                     Some(StreamEvent::Down { why }) => {
                         if streaming {
+                            tracing::warn!("kalshi's stream broke, the account is polled: {why}");
                             self.mode(VenueMode::Reconciling, &format!("the stream broke: {why}"));
                         }
                         (streaming, next_read) = (false, Instant::now());
@@ -89,7 +90,7 @@ impl KalshiListener {
                 () = tokio::time::sleep_until(next_read.min(next_status)) => {
                     if Instant::now() >= next_status {
                         next_status = Instant::now() + STATUS_EVERY;
-                        self.look_after(streaming).await;
+                        self.look_after().await;
                     }
                     if Instant::now() >= next_read {
                         let pause = if streaming { self.read_every } else { self.read_every.min(POLL) };
@@ -134,16 +135,13 @@ impl KalshiListener {
     }
 
     /// Exchange status, and what is known of the markets in use.
-    async fn look_after(&self, streaming: bool) {
+    async fn look_after(&self) {
         if let Err(error) = self.desk.venue().read_status().await {
             tracing::warn!("kalshi's status can't be read: {error}");
         }
         for ticker in self.desk.followed() {
             let key = BookKey { venue: Venue::Kalshi, id: ticker };
             self.desk.describe(key, &self.engine);
-        }
-        if !streaming && self.stream.is_some() {
-            tracing::warn!("kalshi's stream is down; the account is polled");
         }
     }
 

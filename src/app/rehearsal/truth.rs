@@ -52,10 +52,15 @@ fn orders(truth: &Value, book: &Projections) -> Vec<String> {
     found
 }
 
+fn signed(text: &str) -> Quantity {
+    let count = |text| Quantity::parse(text).unwrap_or_default();
+    text.strip_prefix('-').map_or_else(|| count(text), |digits| -count(digits))
+}
+
 fn positions(truth: &Value, book: &Projections) -> Vec<String> {
     let mut theirs: BTreeMap<String, Quantity> = BTreeMap::new();
     for (ticker, row) in truth["positions"].as_object().into_iter().flatten() {
-        theirs.insert(ticker.clone(), Quantity::parse(text(row, "position")).unwrap_or_default());
+        theirs.insert(ticker.clone(), signed(text(row, "position")));
     }
     let mut ours: BTreeMap<String, Quantity> = BTreeMap::new();
     for (BookKey { venue, id }, position) in book.positions.held() {
