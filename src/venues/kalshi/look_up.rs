@@ -13,7 +13,7 @@ use crate::domain::time::Time;
 /// Our clock and the venue's may differ by 2 s, and listings cut to seconds; the rest is for slow requests.
 const MARGIN_MS: i64 = 60_000;
 /// Finished orders leave the listings after two weeks (`kalshi.md` §2.4); a day before, absence proves nothing any more.
-const HORIZON_MS: i64 = 13 * 86_400_000;
+pub(super) const HORIZON_MS: i64 = 13 * 86_400_000;
 /// Fills of orders that the listing does not show, each asked for by its order.
 const ORPHANS_MAX: usize = 32;
 

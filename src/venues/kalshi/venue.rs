@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::account::seconds;
 use super::client::{CallError, Client};
 use super::facts::{FeeBook, MarketFacts};
+use super::look_up::HORIZON_MS;
 use super::orders::Filter;
 use super::outcome;
 use super::paging::Incomplete;
@@ -15,7 +16,7 @@ use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::Venue;
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
-use crate::domain::report::{AccountReading, CancelOutcome, SubmitOutcome, VenueOrder, VenueState};
+use crate::domain::report::{AccountReading, CancelOutcome, SubmitOutcome, VenueFill, VenueOrder, VenueState};
 use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
 
@@ -100,8 +101,7 @@ impl KalshiVenue {
         let fresh_before = self.freshness().await?;
         let resting = Filter { status: Some("resting"), ..Filter::default() };
         let open_orders = self.client.orders(resting).await?.iter().map(venue_order).collect::<Result<Vec<_>, _>>()?;
-        let recent = Filter { min_ts: seconds(since), ..Filter::default() };
-        let fills = self.client.fills(recent).await?.iter().map(venue_fill).collect::<Result<_, _>>()?;
+        let fills = self.fills(since, begun_at).await?;
         let positions = self.client.positions().await?.iter().map(venue_position).collect::<Result<_, _>>()?;
         let settlements = self.client.settlements(since).await?.iter().map(venue_settlement).collect::<Result<_, _>>()?;
         let movements = self.client.movements(since).await?;
@@ -121,6 +121,20 @@ impl KalshiVenue {
         })
     }
 
+    /// Also from the archive, where the time asked for may lie before it.
+    async fn fills(&self, since: Time, now: Time) -> Result<Vec<VenueFill>, Incomplete> {
+        let recent = Filter { min_ts: seconds(since), ..Filter::default() };
+        let mut rows = self.client.fills(recent).await?;
+        if now.ms_since(since) > HORIZON_MS {
+            rows.extend(self.client.archived_fills(since).await?);
+        }
+        let mut fills: Vec<VenueFill> = rows.iter().map(venue_fill).collect::<Result<_, _>>()?;
+        fills.retain(|fill| fill.at.plus_ms(1_000) > since);
+        fills.sort_by(|a, b| (a.at, &a.trade_id, &a.venue_order_id).cmp(&(b.at, &b.trade_id, &b.venue_order_id)));
+        fills.dedup_by(|a, b| a.trade_id == b.trade_id && a.venue_order_id == b.venue_order_id);
+        Ok(fills)
+    }
+
     pub(super) async fn freshness(&self) -> Result<Time, Incomplete> {
         let read = self.client.user_data_timestamp().await;
         read.map_err(|error| Incomplete::Broken { what: "/exchange/user_data_timestamp", error })
@@ -133,6 +147,11 @@ impl KalshiVenue {
             locked(&self.shards).insert(id.clone(), shard);
         }
         Ok(facts)
+    }
+
+    /// The stream says that the fees of this event changed: the next reading of its markets asks anew.
+    pub fn forget_fees(&self, event_ticker: &str) {
+        self.fees.forget(event_ticker);
     }
 
     pub async fn top_of_book(&self, id: &MarketId) -> Result<TopOfBook, CallError> {

@@ -296,6 +296,39 @@ async fn an_account_is_read_whole_and_then_the_venue_is_open() {
 }
 
 #[tokio::test]
+async fn a_reading_that_reaches_far_back_asks_the_archive_too() {
+    let old = fill().replace("f-1", "f-0").replace(NOW, "2026-10-02T00:00:00Z");
+    let older = fill().replace("f-1", "f-x").replace(NOW, "2026-09-01T00:00:00Z");
+    let cutoff = r#"{"market_settled_ts":"2026-11-01T00:00:00Z","trades_created_ts":"2026-11-01T00:00:00Z","orders_updated_ts":"2026-11-08T00:00:00Z"}"#;
+    let rig = Rig::new(vec![
+        as_of(NOW),
+        listed("/portfolio/orders?", "orders", ""),
+        listed("/portfolio/fills?", "fills", &fill()),
+        ("GET", "/historical/cutoff", 200, cutoff.to_owned()),
+        listed("/historical/fills?", "fills", &format!("{},{old},{older}", fill())),
+        listed("/portfolio/positions?", "market_positions", ""),
+        listed("/portfolio/settlements?", "settlements", ""),
+        listed("/portfolio/deposits?", "deposits", ""),
+        listed("/portfolio/withdrawals?", "withdrawals", ""),
+        ("GET", "/portfolio/balance", 200, r#"{"balance_dollars":"1.00"}"#.to_owned()),
+        as_of(NOW),
+    ])
+    .await;
+    let reading = rig.venue.read_account(at("2026-10-01T00:00:00Z")).await.expect("complete");
+    let ids: Vec<&str> = reading.fills.iter().map(|fill| fill.trade_id.as_str()).collect();
+    assert_eq!(ids, ["f-0", "f-1"]);
+}
+
+#[tokio::test]
+async fn without_tokens_an_order_goes_back_at_once() {
+    let mut rig = Rig::new(Vec::new()).await;
+    rig.venue.client.budget().refused(super::super::rate::Lane::Write(None), Some(20_000));
+    let (outcome, _) = rig.venue.submit(&approved()).await;
+    assert!(matches!(outcome, SubmitOutcome::NotProcessed { retry_after_ms, .. } if retry_after_ms >= 20_000), "{outcome:?}");
+    assert_eq!(rig.asked(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off_halts_the_venue_until_it_is_right_again() {
     let status = || ("GET", "/exchange/status", 200, r#"{"exchange_active":true,"trading_active":true}"#.to_owned());
     let rig = Rig::new(vec![status(), status()]).await;

@@ -175,6 +175,12 @@ impl Fill {
 
 page!(Fills, fills, Fill, |fill| format!("{} {}", fill.id().unwrap_or_default(), fill.order_id));
 
+/// What is older lies in the archive.
+#[derive(Debug, Deserialize)]
+pub struct Cutoff {
+    pub trades_created_ts: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
