@@ -1,7 +1,6 @@
 //! Accounts at venues, from the settings: credentials, addresses, and what a person wants to know of them first.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use secrecy::ExposeSecret;
@@ -19,7 +18,7 @@ pub struct KalshiAccount {
     /// `None`: polled.
     pub ws: Option<WsAddress>,
     pub fuse_contracts: Quantity,
-    pub read_every: Duration,
+    pub read_every_ms: i64,
 }
 
 /// `None` without credentials. Errors: a key that can't be read or isn't one, an address that isn't safe.
@@ -34,7 +33,7 @@ pub fn kalshi_account(config: &Config, clock: &Clock) -> anyhow::Result<Option<K
         venue: Arc::new(KalshiVenue::new(Arc::new(client))),
         ws,
         fuse_contracts: settings.fuse_contracts,
-        read_every: Duration::from_millis(u64::from(settings.reconcile_every_ms)),
+        read_every_ms: i64::from(settings.reconcile_every_ms),
     }))
 }
 

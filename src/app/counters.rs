@@ -48,7 +48,7 @@ pub struct Counters {
 struct Kalshi {
     desk: KalshiDesk,
     stream: Option<mpsc::Receiver<StreamEvent>>,
-    read_every: Duration,
+    read_every_ms: i64,
 }
 
 impl Counters {
@@ -81,7 +81,7 @@ impl Counters {
         let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
         self.desks.add(Venue::Kalshi, Arc::new(desk.clone()));
         self.venues.push(Venue::Kalshi);
-        self.kalshi = Some(Kalshi { desk, stream, read_every: account.read_every });
+        self.kalshi = Some(Kalshi { desk, stream, read_every_ms: account.read_every_ms });
     }
 
     /// Starts what listens to venues and keeps leases.
@@ -90,8 +90,8 @@ impl Counters {
         if let Some(desk) = &self.paper {
             tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
         }
-        if let Some(Kalshi { desk, stream, read_every }) = self.kalshi.take() {
-            let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every };
+        if let Some(Kalshi { desk, stream, read_every_ms }) = self.kalshi.take() {
+            let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
             tasks.push(tokio::spawn(listener.run()));
         }
         let (lost, mut told) = watch::channel(None);

@@ -160,8 +160,8 @@ pub fn event(event: &Event) -> String {
             let Holding { instrument, quantity, cost, .. } = &**holding;
             format!("{quantity} {} of {} for ${cost} by {by}: {reason}", instrument.outcome, instrument.book_key())
         }
-        Event::OpeningBalance { venue, cash } => format!("{venue} ${cash}"),
-        Event::CashMoved { venue, amount, why, .. } => format!("{venue} ${amount}: {why}"),
+        Event::OpeningBalance { account, cash } => format!("{account} ${cash}"),
+        Event::CashMoved { account, amount, why, .. } => format!("{account} ${amount}: {why}"),
         Event::BreakerTripped { scope, reason, observed, limit } => format!("{scope}: {reason}, {observed} against {limit}"),
         Event::BreakerReset { scope, by, reason } => format!("{scope} by {by}: {reason}"),
         Event::KillSet { by, reason } | Event::KillCleared { by, reason } => format!("by {by}: {reason}"),

@@ -185,6 +185,7 @@ fn secrets_are_read_and_never_shown() {
     let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ACCOUNT[0], nats, ACCOUNT[1]];
     let config = load_of(&pairs).expect("config");
     assert_eq!(config.secrets.poly_private_key.as_ref().expect("key").expose_secret(), "0xdeadbeef");
+    assert_eq!(config.kalshi.as_ref().expect("account").key_id.expose_secret(), "key-4711");
     let shown = format!("{config:?}");
     for secret in ["deadbeef", "4711", "pa55", "tok@"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
@@ -237,13 +238,20 @@ fn what_is_used(config: &Config) -> String {
 
 #[test]
 fn every_setting_reaches_the_config() {
-    let plain = what_is_used(&load_of(&[]).expect("defaults"));
+    // Half an account is refused, so each setting is changed beside a whole one.
+    let plain = what_is_used(&load_of(&ACCOUNT).expect("defaults"));
     for setting in settings::all() {
-        // Read before the config is there, and tested above.
+        // Read before the config is there (or never shown), and tested above.
         if ["TRADING_MODE", "PAPER_TRADING", "LIVE_TRADING_AUTHORIZED", "ARBEES_ENV_FILE"].contains(&setting.name) {
             continue;
         }
-        let config = load_of(&[(setting.name, &another(setting))]).expect(setting.name);
+        let given = another(setting);
+        if setting.name == ACCOUNT[0].0 {
+            continue;
+        }
+        let account = ACCOUNT.iter().copied().filter(|(name, _)| *name != setting.name);
+        let pairs: Vec<(&str, &str)> = account.chain([(setting.name, given.as_str())]).collect();
+        let config = load_of(&pairs).expect(setting.name);
         assert_ne!(what_is_used(&config), plain, "{}", setting.name);
     }
 }

@@ -85,7 +85,7 @@ pub enum Event {
         attempt: u32,
         why: Box<str>,
         /// The venue said that it has seen this id: nothing more can come of sending it again.
-        #[serde(default)]
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
         seen: bool,
     },
     OrderNotPlaced {
@@ -169,15 +169,16 @@ pub enum Event {
         holding: Box<Holding>,
     },
     OpeningBalance {
-        #[serde(default = "paper")]
-        venue: Venue,
+        /// The venue whose account it is.
+        #[serde(skip_serializing_if = "is_paper", default = "paper")]
+        account: Venue,
         cash: Usd,
     },
     CashMoved {
-        #[serde(default = "paper")]
-        venue: Venue,
+        #[serde(skip_serializing_if = "is_paper", default = "paper")]
+        account: Venue,
         /// The venue's name for it, so that it is booked once; empty where it has none.
-        #[serde(default)]
+        #[serde(skip_serializing_if = "is_empty", default)]
         id: Box<str>,
         amount: Usd,
         why: Box<str>,
@@ -205,6 +206,15 @@ pub enum Event {
 
 fn paper() -> Venue {
     Venue::Paper
+}
+
+fn is_paper(venue: &Venue) -> bool {
+    *venue == Venue::Paper
+}
+
+#[expect(clippy::borrowed_box)] // serde hands over the field
+fn is_empty(text: &Box<str>) -> bool {
+    text.is_empty()
 }
 
 /// Contracts that were bought before this log began, or beside it.

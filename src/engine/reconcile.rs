@@ -67,7 +67,7 @@ impl Engine {
     /// The first reading of an account: what holds nothing is taken over as it is, the rest needs a person.
     fn open_account(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) -> bool {
         if reading.positions.is_empty() && reading.open_orders.is_empty() {
-            self.append(now, vec![Event::OpeningBalance { venue: reading.venue, cash: reading.cash }], out);
+            self.append(now, vec![Event::OpeningBalance { account: reading.venue, cash: reading.cash }], out);
             return true;
         }
         let (positions, orders) = (reading.positions.len(), reading.open_orders.len());
@@ -86,7 +86,7 @@ impl Engine {
         if self.book.cash.is_opened(venue) {
             return Err(format!("the {venue} account is in this log already; differences are settled one by one"));
         }
-        let mut events = vec![Event::OpeningBalance { venue, cash: reading.cash }];
+        let mut events = vec![Event::OpeningBalance { account: venue, cash: reading.cash }];
         for position in &reading.positions {
             let holding = Box::new(holding(position));
             events.push(Event::OperatorAdjusted { by: by.into(), reason: "adopted with the account".into(), holding });
@@ -106,7 +106,7 @@ impl Engine {
             let old = self.book.cash.account(venue).is_none_or(|account| movement.at < account.opened_at);
             if !old && !self.book.cash.has_moved(venue, &movement.id) {
                 let why = if movement.amount < Usd::ZERO { "withdrawal" } else { "deposit" };
-                let event = Event::CashMoved { venue, id: movement.id.clone().into(), amount: movement.amount, why: why.into() };
+                let event = Event::CashMoved { account: venue, id: movement.id.clone().into(), amount: movement.amount, why: why.into() };
                 self.append(now, vec![event], out);
             }
         }

@@ -51,7 +51,7 @@ impl Engine {
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.
         if let Some(cash) = start.paper_cash.filter(|_| !self.book.cash.is_opened(Venue::Paper)) {
-            events.push(Event::OpeningBalance { venue: Venue::Paper, cash });
+            events.push(Event::OpeningBalance { account: Venue::Paper, cash });
         }
         if self.book.limits.as_ref() != Some(&start.limits) {
             events.push(Event::LimitsLoaded { limits: Box::new(start.limits) });

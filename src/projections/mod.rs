@@ -164,8 +164,8 @@ impl Projections {
             }
             Event::ReconciliationDiverged { venue, what, ours, theirs } => self.venues.diverged(*venue, what, ours, theirs),
             Event::OperatorAdjusted { holding, .. } => self.adopt(holding),
-            Event::OpeningBalance { venue, cash } => self.cash.opening(*venue, *cash, at),
-            Event::CashMoved { venue, id, amount, .. } => self.cash.moved(*venue, id, *amount),
+            Event::OpeningBalance { account, cash } => self.cash.opening(*account, *cash, at),
+            Event::CashMoved { account, id, amount, .. } => self.cash.moved(*account, id, *amount),
             Event::BreakerTripped { scope, reason, observed, limit } => {
                 self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at })
             }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
@@ -12,21 +11,21 @@ use super::kalshi_desk::KalshiDesk;
 use crate::clock::Clock;
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::{VenueMode, VenueNews};
-use crate::domain::time::Time;
+use crate::domain::time::{Mono, Time};
 use crate::engine::Input;
 use crate::venues::kalshi::standing::VenueStanding;
 use crate::venues::kalshi::stream::StreamEvent;
 
 /// Without a stream the account is read this often.
-const POLL: Duration = Duration::from_secs(2);
+const POLL_MS: i64 = 2_000;
 /// After a reading that failed or was asked for.
-const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN_MS: i64 = 500;
 /// Whether the exchange is paused, and descriptions of followed markets.
-const STATUS_EVERY: Duration = Duration::from_secs(30);
+const STATUS_EVERY_MS: i64 = 30_000;
 /// Fills are read again from this long before the last proof: listings lag.
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
-const STALE_AFTER: Duration = Duration::from_secs(30);
+const STALE_AFTER_MS: i64 = 30_000;
 /// Books asked for one by one while there is no stream.
 const POLLED_BOOKS_MAX: usize = 20;
 
@@ -36,17 +35,18 @@ pub struct KalshiListener {
     pub clock: Clock,
     /// `None`: no stream; the account is polled.
     pub stream: Option<mpsc::Receiver<StreamEvent>>,
-    pub read_every: Duration,
+    pub read_every_ms: i64,
 }
 
 impl KalshiListener {
     /// Runs until the process ends.
     pub async fn run(mut self) {
+        let clock = self.clock.clone();
         let mut standing = self.desk.venue().state();
         let mut streaming = false;
         let mut held_back = false;
-        let mut last_read = Instant::now();
-        let (mut next_read, mut next_status) = (Instant::now(), Instant::now());
+        let mut last_read = self.now();
+        let (mut next_read, mut next_status) = (last_read, last_read);
         loop {
             tokio::select! {
                 event = next_event(&mut self.stream) => match event {
@@ -58,14 +58,14 @@ impl KalshiListener {
                     Some(StreamEvent::MarketChanged { market, event }) => {
                         tracing::info!("kalshi:{market}: {event}");
                         self.desk.describe(BookKey { venue: Venue::Kalshi, id: market }, &self.engine);
-                        next_read = next_read.min(Instant::now() + AGAIN);
+                        next_read = next_read.min(self.now().plus_ms(AGAIN_MS));
                     }
                     Some(StreamEvent::FeesChanged { event_ticker }) => self.describe_event(&event_ticker),
                     Some(StreamEvent::Missing { what }) => tracing::warn!("kalshi's stream goes on without {what}"),
                     // Fills say it sooner, and the next reading says it surely.
                     Some(StreamEvent::Position(_)) => {}
                     Some(StreamEvent::Up) => {
-                        (streaming, next_read) = (true, Instant::now());
+                        (streaming, next_read) = (true, self.now());
                         self.mode(VenueMode::Reconciling, "the stream is up; the account is being read");
                     }
                     Some(StreamEvent::Down { why }) => {
@@ -73,33 +73,37 @@ impl KalshiListener {
                             tracing::warn!("kalshi's stream broke, the account is polled: {why}");
                             self.mode(VenueMode::Reconciling, &format!("the stream broke: {why}"));
                         }
-                        (streaming, next_read) = (false, Instant::now());
+                        (streaming, next_read) = (false, self.now());
                     }
                     None => (self.stream, streaming) = (None, false),
                 },
-                () = self.desk.asked_to_read() => next_read = next_read.min(Instant::now()),
+                () = self.desk.asked_to_read() => next_read = next_read.min(self.now()),
                 changed = standing.changed() => {
                     if changed.is_err() {
                         return;
                     }
                     held_back = self.standing(&mut standing, held_back);
                     if !held_back {
-                        next_read = Instant::now();
+                        next_read = self.now();
                     }
                 }
-                () = tokio::time::sleep_until(next_read.min(next_status)) => {
-                    if Instant::now() >= next_status {
-                        next_status = Instant::now() + STATUS_EVERY;
+                () = sleep_until(&clock, next_read.min(next_status)) => {
+                    if self.now() >= next_status {
+                        next_status = self.now().plus_ms(STATUS_EVERY_MS);
                         self.look_after().await;
                     }
-                    if Instant::now() >= next_read {
-                        let pause = if streaming { self.read_every } else { self.read_every.min(POLL) };
+                    if self.now() >= next_read {
+                        let pause_ms = if streaming { self.read_every_ms } else { self.read_every_ms.min(POLL_MS) };
                         let read = held_back || self.read_account(&mut last_read, streaming).await;
-                        next_read = Instant::now() + if read { pause } else { AGAIN };
+                        next_read = self.now().plus_ms(if read { pause_ms } else { AGAIN_MS });
                     }
                 }
             }
         }
+    }
+
+    fn now(&self) -> Mono {
+        self.clock.now().mono
     }
 
     fn heard(&self, one: VenueNews) {
@@ -146,13 +150,13 @@ impl KalshiListener {
     }
 
     /// One complete reading to the engine; `false` when there was none.
-    async fn read_account(&self, last_read: &mut Instant, streaming: bool) -> bool {
+    async fn read_account(&self, last_read: &mut Mono, streaming: bool) -> bool {
         let begun = self.clock.now().wall;
         let proven = self.engine.query(|engine| engine.book().venues.get(Venue::Kalshi).and_then(|record| record.proven_through)).await;
         let since = proven.flatten().map_or(begun, |at: Time| at).plus_ms(-OVERLAP_MS);
         match self.desk.venue().read_account(since).await {
             Ok(reading) => {
-                *last_read = Instant::now();
+                *last_read = self.now();
                 self.heard(VenueNews::Account(Box::new(reading)));
                 if !streaming {
                     self.poll_books().await;
@@ -161,7 +165,7 @@ impl KalshiListener {
             }
             Err(incomplete) => {
                 tracing::warn!("kalshi's account could not be read whole: {incomplete}");
-                if last_read.elapsed() >= STALE_AFTER {
+                if self.now() >= last_read.plus_ms(STALE_AFTER_MS) {
                     self.mode(VenueMode::Reconciling, &format!("the account can't be read: {incomplete}"));
                 }
                 false
@@ -177,6 +181,11 @@ impl KalshiListener {
             }
         }
     }
+}
+
+async fn sleep_until(clock: &Clock, due: Mono) {
+    let nanos = due.0.saturating_sub(clock.now().mono.0).max(0);
+    tokio::time::sleep(Duration::from_nanos(nanos.unsigned_abs())).await;
 }
 
 async fn next_event(stream: &mut Option<mpsc::Receiver<StreamEvent>>) -> Option<StreamEvent> {

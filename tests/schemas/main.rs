@@ -126,7 +126,7 @@ fn pointers(value: &Value, wanted: &dyn Fn(&Value) -> bool) -> Vec<String> {
 #[test]
 fn events_are_what_the_schema_says() {
     let recorded: Vec<Recorded> = samples::events().into_iter().map(samples::recorded).collect();
-    closed_type("event", &recorded, &["token", "close_time", "bid", "ask"]);
+    closed_type("event", &recorded, &["token", "close_time", "bid", "ask", "seen", "account", "id", "canary"]);
 }
 
 #[test]

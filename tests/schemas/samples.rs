@@ -231,7 +231,8 @@ pub fn events() -> Vec<Event> {
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: Some(time()) },
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: None };
         OrderRejected: Event::OrderRejected { order_id: order_id(), attempt: 1, code: "insufficient_balance".into(), message: "".into() };
-        OrderOutcomeUnknown: Event::OrderOutcomeUnknown { order_id: order_id(), attempt: 1, why: "timeout after 5000 ms".into(), seen: false };
+        OrderOutcomeUnknown: Event::OrderOutcomeUnknown { order_id: order_id(), attempt: 1, why: "timeout after 5000 ms".into(), seen: false },
+            Event::OrderOutcomeUnknown { order_id: order_id(), attempt: 2, why: "order_already_exists".into(), seen: true };
         OrderNotPlaced: Event::OrderNotPlaced { order_id: order_id(), cause: not_placed().remove(0) };
         Filled: fill(FillSource::Venue, Liquidity::Taker);
         FillSettled: Event::FillSettled { order_id: order_id(), venue: Venue::Polymarket, trade_id: trade_id() };
@@ -252,8 +253,10 @@ pub fn events() -> Vec<Event> {
         ReconciliationDiverged:
             Event::ReconciliationDiverged { venue: Venue::Kalshi, what: "cash".into(), ours: "$10".into(), theirs: "$9.5".into() };
         OperatorAdjusted: Event::OperatorAdjusted { by: "cli".into(), reason: "adopted".into(), holding: Box::new(holding()) };
-        OpeningBalance: Event::OpeningBalance { venue: Venue::Paper, cash: usd("1000") };
-        CashMoved: Event::CashMoved { venue: Venue::Kalshi, id: "d-1".into(), amount: usd("-12.345678"), why: "withdrawn".into() };
+        OpeningBalance: Event::OpeningBalance { account: Venue::Paper, cash: usd("1000") },
+            Event::OpeningBalance { account: Venue::Kalshi, cash: usd("1000") };
+        CashMoved: Event::CashMoved { account: Venue::Paper, id: "".into(), amount: usd("-12.345678"), why: "withdrawn".into() },
+            Event::CashMoved { account: Venue::Kalshi, id: "d-1".into(), amount: usd("5"), why: "deposit".into() };
         BreakerTripped: Event::BreakerTripped { scope: Scope::Global, reason: Reason::DailyLoss, observed: "-500".into(), limit: "-500".into() };
         BreakerReset: Event::BreakerReset { scope: Scope::Global, by: "ops".into(), reason: "looked into".into() };
         KillSet: Event::KillSet { by: "cli".into(), reason: "drill".into() };
