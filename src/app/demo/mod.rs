@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::rehearsal::matrix;
 use super::{Books, Role, Running, commands, start};
 use crate::bus::Bus;
 use crate::cli::args::{DemoArgs, Json, OrdersArgs, ReplayArgs};
@@ -29,6 +30,9 @@ use script::Script;
 const SEED: u64 = 20_261_122;
 /// Left at the end for settlement and tables.
 const TAIL: Duration = Duration::from_millis(1_500);
+/// What the rehearsal takes of the demo's time.
+const REHEARSAL: Duration = Duration::from_secs(6);
+const REHEARSED: &[&str] = &["none", "filled, reply lost", "lost on the way", "503, processed", "429", "fills missing on WS"];
 const READY_WAIT: Duration = Duration::from_secs(10);
 
 pub async fn run(config: Config, args: &DemoArgs) -> anyhow::Result<Exit> {
@@ -66,12 +70,25 @@ async fn in_folder(config: &Config, args: &DemoArgs, folder: &std::path::Path) -
     play(&running, &*bus, script, args.seconds).await?;
     let client = Client::new(running.http_addr, mode_dir.join("http_token")).map_err(|error| anyhow::anyhow!("{error}"))?;
     let identical = tables(&Source::Http(client)).await?;
+    let rehearsed = rehearsal(&folder.join("rehearsal")).await?;
     if args.stay {
         println!("\nstill running (Ctrl-C ends it); try: curl http://{}/api/positions", running.http_addr);
         return Ok(commands::until_the_end(running).await);
     }
     running.stop().await;
-    Ok(if identical { Exit::Good } else { Exit::Failed })
+    Ok(if identical && rehearsed { Exit::Good } else { Exit::Failed })
+}
+
+/// The live Kalshi code against Kalshi's double, with a few faults on. Returns whether log and venue agreed.
+async fn rehearsal(folder: &std::path::Path) -> anyhow::Result<bool> {
+    println!("\nrehearsal: the live Kalshi code against Kalshi's protocol on this machine, faults on (all of them: arbees rehearse)\n");
+    std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
+    let report = matrix::play(folder, REHEARSED, &|_| {}).await?;
+    print!("{}", matrix::table(&report));
+    if report.is_good() {
+        println!("log and venue agree: orders, fills, positions, cash to the cent; nothing was sent twice");
+    }
+    Ok(report.is_good())
 }
 
 fn settings(data_dir: PathBuf, nats_url: &str) -> anyhow::Result<Config> {
@@ -95,7 +112,7 @@ async fn ready(running: &Running) -> anyhow::Result<()> {
 async fn play(running: &Running, bus: &dyn Bus, mut script: Script, seconds: u32) -> anyhow::Result<()> {
     let mut answers = bus.subscribe(&running.subjects.answers).await?;
     let clock = Clock::system();
-    let time = Duration::from_secs(u64::from(seconds)).saturating_sub(TAIL).max(TAIL);
+    let time = Duration::from_secs(u64::from(seconds)).saturating_sub(TAIL + REHEARSAL).max(TAIL);
     let pause = time / script.len() as u32;
     println!("{:>7}  {:10} {:44} WHAT WAS SENT", "TIME", "ANSWER", "REASONS");
     while let Some(sample) = script.next(running, clock.now().wall).await {

@@ -32,15 +32,24 @@ fn a_wrong_setting_refuses_the_start_with_one_line_that_names_it() {
 }
 
 #[test]
-fn live_trading_is_refused_even_with_both_switches() {
+fn live_trading_needs_both_switches_an_account_and_a_bus_that_others_see() {
     let place = Place::new("embedded").with("TRADING_MODE", "live");
     let said = place.say(&["run"]);
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.err.lines().all(|line| line.starts_with("TRADING_MODE = live")), "{said:?}");
+    assert!(said.err.contains("PAPER_TRADING=0 and LIVE_TRADING_AUTHORIZED=true"), "{said:?}");
     let place = place.with("PAPER_TRADING", "0").with("LIVE_TRADING_AUTHORIZED", "true");
     let said = place.say(&["run"]);
-    assert_eq!((said.code, said.err.lines().count()), (2, 1), "{said:?}");
-    assert!(said.err.contains("paper only"), "{said:?}");
+    assert_eq!((said.code, said.err.lines().count()), (2, 2), "{said:?}");
+    assert!(said.err.contains("NATS_URL = embedded in live") && said.err.contains("needs an account"), "{said:?}");
+    let key = place.dir.join("kalshi.pem");
+    fs::write(&key, "not a key").expect("a file");
+    let place = place
+        .with("KALSHI_API_KEY_ID", "11111111-2222-3333-4444-555555555555")
+        .with("KALSHI_PRIVATE_KEY_PATH", &key.display().to_string())
+        .with("NATS_URL", "nats://127.0.0.1:1");
+    let said = place.say(&["run"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert!(said.err.contains("kalshi.pem") && said.err.contains("chmod 600"), "{said:?}");
 }
 
 #[test]
