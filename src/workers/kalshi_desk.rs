@@ -2,6 +2,7 @@
 //! is decided in the engine.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -30,6 +31,8 @@ struct Inner {
     gate: Gate,
     /// Contracts within 15 s after which the venue stops our opens; zero: no such fuse.
     fuse_contracts: Quantity,
+    /// The venue has said that it knows no such thing.
+    no_fuses: AtomicBool,
     /// Markets whose prices matter.
     followed: Mutex<BTreeSet<MarketId>>,
     /// `None`: the account and the books are polled.
@@ -40,7 +43,15 @@ struct Inner {
 
 impl KalshiDesk {
     pub fn new(venue: Arc<KalshiVenue>, gate: Gate, fuse_contracts: Quantity, stream: Option<StreamHandle>) -> Self {
-        Self(Arc::new(Inner { venue, gate, fuse_contracts, followed: Mutex::default(), stream, read_account: Notify::new() }))
+        Self(Arc::new(Inner {
+            venue,
+            gate,
+            fuse_contracts,
+            no_fuses: AtomicBool::new(false),
+            followed: Mutex::default(),
+            stream,
+            read_account: Notify::new(),
+        }))
     }
 
     pub fn venue(&self) -> &Arc<KalshiVenue> {
@@ -88,7 +99,7 @@ impl Inner {
 
     /// An opening order without the fuse would be one that the venue doesn't stop: it isn't sent.
     async fn fuse_is_armed(&self, order: &Order) -> Result<(), String> {
-        if self.fuse_contracts.is_zero() {
+        if self.fuse_contracts.is_zero() || self.no_fuses.load(Ordering::Relaxed) {
             return Ok(());
         }
         let armed = self.venue.route(order).order_group.is_some();
@@ -98,9 +109,17 @@ impl Inner {
     async fn arm(&self, key: BookKey) -> Result<(), CallError> {
         let facts = self.venue.market(&key.id).await?;
         let shard = facts.exchange_index.unwrap_or(0);
-        if !self.venue.fuses().contains_key(&shard) {
-            let group = self.venue.arm_fuse(shard, self.fuse_contracts).await?;
-            tracing::info!("order group {group} guards shard {shard}: {} contracts within 15 s", self.fuse_contracts);
+        if self.venue.fuses().contains_key(&shard) || self.no_fuses.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.venue.arm_fuse(shard, self.fuse_contracts).await {
+            Ok(group) => tracing::info!("order group {group} guards shard {shard}: {} contracts within 15 s", self.fuse_contracts),
+            // Our own limits and breakers hold without it.
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => {
+                tracing::warn!("kalshi offers no order groups here ({error}): opens go without the venue's own fuse");
+                self.no_fuses.store(true, Ordering::Relaxed);
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -110,8 +129,12 @@ impl Inner {
         if facts.fee_assumed {
             tracing::warn!("{key}: the venue names no fee; the highest general schedule is assumed");
         }
-        if !self.fuse_contracts.is_zero() && self.gate.objection().is_none() {
-            self.arm(key.clone()).await?;
+        // Armed ahead of the first order, which is withheld without it.
+        if !self.fuse_contracts.is_zero()
+            && self.gate.objection().is_none()
+            && let Err(error) = self.arm(key.clone()).await
+        {
+            tracing::warn!("{key}: no order group yet: {error}");
         }
         Ok(facts.market)
     }
