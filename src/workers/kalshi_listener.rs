@@ -23,6 +23,10 @@ const POLL: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Whether the exchange is paused, and descriptions of followed markets.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
+/// The same while it is paused.
+const STATUS_AGAIN: Duration = Duration::from_secs(2);
+/// The first reading waits for the stream this long: what is read before it is up has to be read again.
+const STREAM_WAIT: Duration = Duration::from_secs(2);
 /// Fills are read again from this long before the last proof: listings lag.
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
@@ -46,11 +50,17 @@ impl KalshiListener {
         let mut streaming = false;
         let mut held_back = false;
         let mut last_read = Instant::now();
-        let (mut next_read, mut next_status) = (Instant::now(), Instant::now());
+        let first_read = if self.stream.is_some() { STREAM_WAIT } else { Duration::ZERO };
+        let (mut next_read, mut next_status) = (Instant::now() + first_read, Instant::now());
         loop {
             tokio::select! {
                 event = next_event(&mut self.stream) => match event {
-                    Some(StreamEvent::News(one)) => self.heard(one),
+                    Some(StreamEvent::News(one)) => {
+                        if matches!(one, VenueNews::FuseBlown { .. }) {
+                            self.desk.fuse_blown();
+                        }
+                        self.heard(one);
+                    }
                     Some(StreamEvent::Touch { key, top, at }) => {
                         let at = at.unwrap_or_else(|| self.clock.now().wall);
                         self.heard(VenueNews::Quote { key, quote: top.quote, at });
@@ -82,15 +92,18 @@ impl KalshiListener {
                     if changed.is_err() {
                         return;
                     }
-                    held_back = self.standing(&mut standing, held_back);
-                    if !held_back {
+                    let was_held_back = held_back;
+                    held_back = self.standing(&mut standing, was_held_back);
+                    if held_back {
+                        next_status = next_status.min(Instant::now() + STATUS_AGAIN);
+                    } else if was_held_back {
                         next_read = Instant::now();
                     }
                 }
                 () = tokio::time::sleep_until(next_read.min(next_status)) => {
                     if Instant::now() >= next_status {
-                        next_status = Instant::now() + STATUS_EVERY;
-                        self.look_after().await;
+                        next_status = Instant::now() + if held_back { STATUS_AGAIN } else { STATUS_EVERY };
+                        self.look_after(held_back).await;
                     }
                     if Instant::now() >= next_read {
                         let pause = if streaming { self.read_every } else { self.read_every.min(POLL) };
@@ -135,9 +148,12 @@ impl KalshiListener {
     }
 
     /// Exchange status, and what is known of the markets in use.
-    async fn look_after(&self) {
+    async fn look_after(&self, paused: bool) {
         if let Err(error) = self.desk.venue().read_status().await {
             tracing::warn!("kalshi's status can't be read: {error}");
+        }
+        if paused {
+            return;
         }
         for ticker in self.desk.followed() {
             let key = BookKey { venue: Venue::Kalshi, id: ticker };
