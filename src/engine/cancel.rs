@@ -66,6 +66,7 @@ impl Engine {
                     self.append(now, vec![Event::OrderCanceled { order_id, filled, cause: "cancelled by us".into() }], out);
                 }
                 self.ended(now, &order_id, out);
+                self.fills_to_come(now, order_id);
             }
             // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
             CancelOutcome::NotWorking => {

@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// Asks again while fills are missing.
-    fn fills_to_come(&mut self, now: Now, order_id: OrderId) {
+    pub(super) fn fills_to_come(&mut self, now: Now, order_id: OrderId) {
         if self.book.orders.get(&order_id).is_some_and(|record| !record.is_done()) {
             self.look_again(now, order_id);
         }

@@ -22,6 +22,8 @@ impl Engine {
         let ready = venue_ready(&self.book, order.instrument.venue);
         let why = if opens && self.killed {
             Some("a kill came in before the send")
+        } else if opens && !self.book.breakers.covering(&order).is_empty() {
+            Some("a breaker opened before the send")
         } else if !ready.passed {
             Some("the venue stopped taking orders before the send")
         } else if now.wall >= order.expires_at {
@@ -58,6 +60,9 @@ impl Engine {
         let Some(record) = self.book.orders.get(&order_id) else { return };
         if record.unknown_since.is_some() || record.state != OrderState::Submitting {
             return;
+        }
+        if now.wall >= record.order.expires_at {
+            return self.withheld(now, order_id, "the signal expired before the send", out);
         }
         if record.attempts >= ATTEMPTS_MAX {
             return self.withheld(now, order_id, "turned away by the venue's rate limit too often", out);

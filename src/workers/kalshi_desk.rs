@@ -11,17 +11,23 @@ use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use super::gate::Gate;
 use crate::domain::ids::{MarketId, Mode, VenueOrderId};
-use crate::domain::market::{BookKey, Market};
+use crate::domain::market::{BookKey, Market, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
 use crate::domain::report::{CancelOutcome, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
-use crate::domain::time::Time;
+use crate::domain::time::{Mono, Time};
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
 use crate::venues::kalshi::KalshiVenue;
 use crate::venues::kalshi::client::CallError;
 use crate::venues::kalshi::stream::StreamHandle;
 use crate::venues::kalshi::translate::venue_order;
+
+/// Refusals that speak of the order group, by the words of FIX (`kalshi.md` §2.2).
+const GROUP_BLOWN: &str = "exceeded_order_group_risk_limit";
+const GROUP_GONE: &str = "order_group_not_found";
+/// Approvals live no longer than this: what comes later was granted after somebody had closed the breaker.
+const BLOWN_FOR_MS: i64 = 1_000;
 
 #[derive(Clone)]
 pub struct KalshiDesk(Arc<Inner>);
@@ -33,6 +39,8 @@ struct Inner {
     fuse_contracts: Quantity,
     /// The venue has said that it knows no such thing.
     no_fuses: AtomicBool,
+    /// The fuses are spent, since then.
+    blown: Mutex<Option<Mono>>,
     /// Markets whose prices matter.
     followed: Mutex<BTreeSet<MarketId>>,
     /// `None`: the account and the books are polled.
@@ -48,6 +56,7 @@ impl KalshiDesk {
             gate,
             fuse_contracts,
             no_fuses: AtomicBool::new(false),
+            blown: Mutex::default(),
             followed: Mutex::default(),
             stream,
             read_account: Notify::new(),
@@ -60,6 +69,11 @@ impl KalshiDesk {
 
     pub fn followed(&self) -> Vec<MarketId> {
         self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// The venue's fuse has blown: opens get a fresh one, but not those that were on their way.
+    pub fn fuse_blown(&self) {
+        self.0.fuse_blown();
     }
 
     /// Waits until somebody wants the account read.
@@ -102,8 +116,42 @@ impl Inner {
         if self.fuse_contracts.is_zero() || self.no_fuses.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.replace_blown()?;
         let armed = self.venue.route(order).order_group.is_some();
         if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
+    }
+
+    fn fuse_blown(&self) {
+        let now = self.gate.clock.now().mono;
+        *self.blown.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn replace_blown(&self) -> Result<(), String> {
+        let mut blown = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
+        match *blown {
+            None => return Ok(()),
+            Some(since) if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) => {
+                return Err("the order group has just blown".to_owned());
+            }
+            Some(_) => *blown = None,
+        }
+        for shard in self.venue.fuses().into_keys() {
+            self.venue.disarm_fuse(shard);
+        }
+        Ok(())
+    }
+
+    /// What a refusal says of the fuse; without the stream it is the only word of it.
+    fn fuse_refused(&self, order: &Order, outcome: &SubmitOutcome) -> Option<VenueNews> {
+        let SubmitOutcome::Rejected { code, message } = outcome else { return None };
+        if code.eq_ignore_ascii_case(GROUP_GONE) {
+            let shard = self.venue.route(order).exchange_index;
+            shard.and_then(|shard| self.venue.disarm_fuse(shard));
+        }
+        code.eq_ignore_ascii_case(GROUP_BLOWN).then(|| {
+            self.fuse_blown();
+            VenueNews::FuseBlown { venue: Venue::Kalshi, why: message.clone() }
+        })
     }
 
     async fn arm(&self, key: BookKey) -> Result<(), CallError> {
@@ -154,7 +202,11 @@ impl Desk for KalshiDesk {
         tokio::spawn(async move {
             let order_id = order.order().order_id;
             let (outcome, row) = inner.submit(&order).await;
+            let fuse = inner.fuse_refused(order.order(), &outcome);
             engine.input(Input::Submitted { order_id, attempt, outcome });
+            if let Some(blown) = fuse {
+                news(&engine, blown);
+            }
             if let Some(row) = row {
                 news(&engine, VenueNews::Listed(Box::new(row)));
             }

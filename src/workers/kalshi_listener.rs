@@ -22,6 +22,10 @@ const POLL_MS: i64 = 2_000;
 const AGAIN_MS: i64 = 500;
 /// Whether the exchange is paused, and descriptions of followed markets.
 const STATUS_EVERY_MS: i64 = 30_000;
+/// The same while it is paused.
+const STATUS_AGAIN_MS: i64 = 2_000;
+/// The first reading waits for the stream this long: what is read before it is up has to be read again.
+const STREAM_WAIT_MS: i64 = 2_000;
 /// Fills are read again from this long before the last proof: listings lag.
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
@@ -46,11 +50,17 @@ impl KalshiListener {
         let mut streaming = false;
         let mut held_back = false;
         let mut last_read = self.now();
-        let (mut next_read, mut next_status) = (last_read, last_read);
+        let first_read_ms = if self.stream.is_some() { STREAM_WAIT_MS } else { 0 };
+        let (mut next_read, mut next_status) = (last_read.plus_ms(first_read_ms), last_read);
         loop {
             tokio::select! {
                 event = next_event(&mut self.stream) => match event {
-                    Some(StreamEvent::News(one)) => self.heard(one),
+                    Some(StreamEvent::News(one)) => {
+                        if matches!(one, VenueNews::FuseBlown { .. }) {
+                            self.desk.fuse_blown();
+                        }
+                        self.heard(one);
+                    }
                     Some(StreamEvent::Touch { key, top, at }) => {
                         let at = at.unwrap_or_else(|| self.clock.now().wall);
                         self.heard(VenueNews::Quote { key, quote: top.quote, at });
@@ -82,15 +92,18 @@ impl KalshiListener {
                     if changed.is_err() {
                         return;
                     }
-                    held_back = self.standing(&mut standing, held_back);
-                    if !held_back {
+                    let was_held_back = held_back;
+                    held_back = self.standing(&mut standing, was_held_back);
+                    if held_back {
+                        next_status = next_status.min(self.now().plus_ms(STATUS_AGAIN_MS));
+                    } else if was_held_back {
                         next_read = self.now();
                     }
                 }
                 () = sleep_until(&clock, next_read.min(next_status)) => {
                     if self.now() >= next_status {
-                        next_status = self.now().plus_ms(STATUS_EVERY_MS);
-                        self.look_after().await;
+                        next_status = self.now().plus_ms(if held_back { STATUS_AGAIN_MS } else { STATUS_EVERY_MS });
+                        self.look_after(held_back).await;
                     }
                     if self.now() >= next_read {
                         let pause_ms = if streaming { self.read_every_ms } else { self.read_every_ms.min(POLL_MS) };
@@ -139,9 +152,12 @@ impl KalshiListener {
     }
 
     /// Exchange status, and what is known of the markets in use.
-    async fn look_after(&self) {
+    async fn look_after(&self, paused: bool) {
         if let Err(error) = self.desk.venue().read_status().await {
             tracing::warn!("kalshi's status can't be read: {error}");
+        }
+        if paused {
+            return;
         }
         for ticker in self.desk.followed() {
             let key = BookKey { venue: Venue::Kalshi, id: ticker };

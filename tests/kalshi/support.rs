@@ -4,7 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use arbees::app::Running;
-use arbees::app::rehearsal::{Setup, Stage};
+use arbees::app::rehearsal::{Setup, Stage, Wish};
+use arbees::domain::event::{Event, Recorded, Scope};
+use arbees::domain::ids::OrderId;
+use arbees::domain::order::OrderState;
+use arbees::domain::verdict::Reason;
+use arbees::projections::OrderRecord;
+use serde_json::{Value, json};
 
 /// A fresh folder, removed with the world.
 pub struct Folder(pub PathBuf);
@@ -55,4 +61,119 @@ impl World {
     pub async fn agrees(&self) {
         self.stage.agree(&self.engine).await.expect("agreement");
     }
+
+    /// With these settings beside the rehearsal's, and a stream or none.
+    pub async fn set(settings: &[(&str, &str)], stream: bool) -> Self {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self::with(Setup { settings, stream, ..Setup::default() }).await
+    }
+
+    /// The same account and log with a new process, as it were.
+    pub async fn restarted(self) -> Self {
+        self.engine.stop().await;
+        let engine = self.stage.engine().await.expect("an engine");
+        Self { engine, ..self }
+    }
+
+    pub async fn fault(&self, fault: Value) {
+        self.stage.fault(fault).await.expect("a fault");
+    }
+
+    pub async fn admin(&self, path: &str, body: Value) -> Value {
+        self.stage.admin("POST", path, body).await.expect("the admin port")
+    }
+
+    /// Sends and waits until it is an order.
+    pub async fn order(&self, wish: &Wish) -> OrderId {
+        let id = self.stage.send(&self.engine, wish).await.expect("sent");
+        self.stage.order(&self.engine, &id).await.expect("an order")
+    }
+
+    pub async fn when(&self, order_id: OrderId, wanted: impl Fn(&OrderRecord) -> bool) -> OrderRecord {
+        self.stage.order_when(&self.engine, order_id, wanted).await.expect("the order")
+    }
+
+    pub async fn done(&self, order_id: OrderId) -> OrderRecord {
+        self.when(order_id, OrderRecord::is_done).await
+    }
+
+    /// An order that rests at the venue, and that we know to rest.
+    pub async fn resting(&self, wish: &Wish) -> OrderId {
+        let order_id = self.order(wish).await;
+        self.when(order_id, |record| record.state == OrderState::Working).await;
+        order_id
+    }
+
+    /// Everything decided so far, once it is in the log.
+    pub async fn log(&self) -> Vec<Recorded> {
+        let decided = self.engine.engine.query(|engine| engine.book().seq).await.expect("an engine");
+        self.until("the log", async || self.engine.log.head().seq >= decided).await;
+        let rows = self.engine.log.read_from(1, usize::MAX, usize::MAX).expect("the log");
+        rows.iter().map(|row| row.decode().expect("a record").recorded).collect()
+    }
+
+    /// The log's events about one order.
+    pub async fn story(&self, order_id: OrderId) -> Vec<Event> {
+        self.log().await.into_iter().map(|recorded| recorded.event).filter(|event| event.order_id() == Some(order_id)).collect()
+    }
+
+    pub async fn count(&self, order_id: OrderId, name: &str) -> usize {
+        self.story(order_id).await.iter().filter(|event| event.name() == name).count()
+    }
+
+    /// Where an event of this name first stands in the order's story.
+    pub async fn place_of(&self, order_id: OrderId, name: &str) -> usize {
+        let story = self.story(order_id).await;
+        story.iter().position(|event| event.name() == name).unwrap_or_else(|| panic!("no {name} in {:?}", names(&story)))
+    }
+
+    /// How often the venue was sent this order.
+    pub async fn sends(&self, order_id: OrderId) -> u64 {
+        let truth = self.stage.truth().await.expect("the truth");
+        truth["creates"][order_id.client_order_id().as_str()].as_u64().unwrap_or(0)
+    }
+
+    /// The order as it is at the venue; null where it never was.
+    pub async fn venue_order(&self, order_id: OrderId) -> Value {
+        let truth = self.stage.truth().await.expect("the truth");
+        truth["orders"][order_id.client_order_id().as_str()].clone()
+    }
+
+    /// What the venue was asked by this call.
+    pub async fn requests(&self, call: &str) -> Vec<Value> {
+        let all = self.stage.admin("GET", "/requests", Value::Null).await.expect("requests");
+        all.as_array().expect("a list").iter().filter(|row| row["call"] == call).cloned().collect()
+    }
+
+    /// The crowd trades against exactly this order.
+    pub async fn hit(&self, order_id: OrderId, quantity: &str) {
+        let named = json!({ "client_order_id": order_id.client_order_id().to_string(), "quantity": quantity });
+        self.admin("/hit", named).await;
+    }
+
+    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+        self.stage.until(what, async || holds().await.then_some(())).await.expect("a fact");
+    }
+
+    /// Open breakers.
+    pub async fn breakers(&self) -> Vec<(Scope, Reason)> {
+        let open = self
+            .engine
+            .engine
+            .query(|engine| engine.book().breakers.open().map(|(scope, trip)| (scope.clone(), trip.reason)).collect::<Vec<_>>());
+        open.await.expect("an engine")
+    }
+
+    /// The reasons why a wish was not traded.
+    pub async fn vetoed(&self, wish: &Wish) -> Vec<String> {
+        let id = self.stage.send(&self.engine, wish).await.expect("sent");
+        let story = self.stage.answer(&self.engine, &id).await.expect("an answer");
+        assert_eq!(story["answer"], "vetoed", "{story}");
+        let reasons = story["reasons"].as_array().expect("reasons");
+        reasons.iter().map(|failure| failure["reason"].as_str().expect("a reason").to_owned()).collect()
+    }
+}
+
+pub fn names(story: &[Event]) -> Vec<&'static str> {
+    story.iter().map(Event::name).collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::{Book, Setup, Stage, Wish, truth};
 use crate::app::Running;
@@ -13,6 +14,9 @@ use crate::domain::money::{Quantity, Usd};
 use crate::domain::order::OrderState;
 use crate::exchange::kalshi::{Budget, Limits, MEMBER};
 use crate::projections::OrderRecord;
+
+/// Signals waiting for their verdict at once: a slow machine answers a flood late, and a late verdict is a veto.
+const ASKING_MAX: usize = 6;
 
 /// One thing that goes wrong, as the admin port takes it; `call` and market are added where it is about a call.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +146,9 @@ pub async fn play(folder: &std::path::Path, faults: &[&str], told: &(dyn Fn(&str
     told(&format!("{} orders, each in a market of its own, against {}", cells.len(), stage.venue.api_url()));
     let running = stage.engine().await?;
     let closes = cells.iter().filter(|cell| cell.kind.0 == Kind::Close);
-    let opened = closes.map(|cell| async { stage.trade(&running, &Kind::Ioc.wish(&cell.ticker)).await.map(drop) });
-    futures::future::try_join_all(opened).await?;
+    for cell in closes {
+        stage.trade(&running, &Kind::Ioc.wish(&cell.ticker)).await?;
+    }
     for cell in cells.iter().filter(|cell| !cell.fault.what.is_empty()) {
         let mut fault: Value = serde_json::from_str(cell.fault.what)?;
         fault["ticker"] = cell.ticker.as_str().into();
@@ -151,7 +156,8 @@ pub async fn play(folder: &std::path::Path, faults: &[&str], told: &(dyn Fn(&str
     }
     told("faults are on; sending");
     let before = stage.truth().await?["creates"].clone();
-    let played = futures::future::try_join_all(cells.iter().map(|cell| one(&stage, &running, cell))).await?;
+    let asking = Semaphore::new(ASKING_MAX);
+    let played = futures::future::try_join_all(cells.iter().map(|cell| one(&stage, &running, cell, &asking))).await?;
     told("orders have ended; comparing with the venue's own books");
     let agreed = stage.agree(&running).await;
     let truth = stage.truth().await?;
@@ -186,10 +192,12 @@ fn setup(cells: &[Cell]) -> Setup {
 }
 
 /// Sends one order and waits until nothing more can come of it.
-async fn one(stage: &Stage, running: &Running, cell: &Cell) -> anyhow::Result<(OrderRecord, i64)> {
+async fn one(stage: &Stage, running: &Running, cell: &Cell, asking: &Semaphore) -> anyhow::Result<(OrderRecord, i64)> {
+    let turn = asking.acquire().await?;
     let began = stage.now();
     let id = stage.send(running, &cell.kind.0.wish(&cell.ticker)).await?;
     let order_id = stage.order(running, &id).await?;
+    drop(turn);
     if cell.kind.0 == Kind::Taken {
         take(stage, order_id).await?;
     }
