@@ -11,7 +11,7 @@ use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{Approver, Check, Failure, Reason, SignedVerdict, Verdict, request_hash};
-use crate::projections::reduce_checks;
+use crate::projections::{reduce_checks, venue_ready};
 
 /// How long the engine grants itself when the reduce rule is the grantor.
 const REDUCE_RULE_LIVES_MS: i64 = 1_000;
@@ -98,7 +98,8 @@ impl Engine {
         if order.action == Action::Sell {
             return Failure::among(&self.reduce_rule(now, asked, order));
         }
-        let mut checks = Vec::new();
+        // Risk judges by what was durable when it was asked; since then the venue may have closed.
+        let mut checks = vec![venue_ready(&self.book, order.instrument.venue)];
         if self.killed {
             checks.push(Check::failed(Reason::Killed, "on", "off"));
         }
