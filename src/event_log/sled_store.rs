@@ -22,7 +22,7 @@ use crate::domain::ids::{OrderId, SignalId};
 /// Blocks are read once in a while; the operating system caches the file.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// Measured with a million records: none 500 MB, one 110 MB, four 75 MB.
-const TOUCHES: u32 = 2;
+const TOUCHES: u32 = 1;
 /// sled cleans its file from this thread only; durability doesn't depend on it.
 const FLUSH_EVERY_MS: u64 = 1_000;
 /// sled's threads give its file lock back a moment after the last handle is gone.

@@ -182,11 +182,13 @@ impl Projections {
     /// Changes one order and everything that is summed from it.
     fn change(&mut self, order_id: &OrderId, change: impl FnOnce(&mut OrderRecord)) -> Option<()> {
         let record = self.orders.get_mut(order_id)?;
-        let (outstanding, before) = (record.outstanding(), record.reserved());
+        let (outstanding, before, place) = (record.outstanding(), record.reserved(), record.place());
         change(record);
         if record.outstanding() == outstanding && !outstanding.is_zero() {
             // Sums and worst cases depend on an order by what is outstanding alone; a fill always changes that.
-            self.orders.index(order_id);
+            if record.place() != place {
+                self.orders.index(order_id);
+            }
             return Some(());
         }
         let reserved = record.reserved() - before;

@@ -97,6 +97,11 @@ impl OrderRecord {
         self.state.is_terminal() && self.outstanding().is_zero()
     }
 
+    /// Where the order belongs: among the live ones, among those of unknown fate.
+    pub(super) fn place(&self) -> (bool, bool) {
+        (!self.is_done() && self.state != OrderState::Requested, self.state == OrderState::Unknown)
+    }
+
     pub(super) fn submit_started(&mut self, attempt: u32, at: Time) {
         self.attempts = attempt;
         self.first_sent_at.get_or_insert(at);
@@ -273,7 +278,8 @@ impl Orders {
     pub(super) fn index(&mut self, order_id: &OrderId) {
         let Some(record) = self.all.get(order_id) else { return };
         let game = &record.order.groups.game;
-        if record.is_done() || record.state == OrderState::Requested {
+        let (live, unknown) = record.place();
+        if !live {
             if let Some(ids) = self.live.get_mut(game) {
                 ids.remove(order_id);
                 if ids.is_empty() {
@@ -283,7 +289,7 @@ impl Orders {
         } else {
             self.live.entry(game.clone()).or_default().insert(*order_id);
         }
-        if record.state == OrderState::Unknown {
+        if unknown {
             self.unknown.insert(*order_id);
         } else {
             self.unknown.remove(order_id);
