@@ -24,6 +24,7 @@ pub use value::Nats;
 use crate::domain::ids::{Hash, Instance, Mode, sha256};
 use crate::domain::limits::{Canary, Limits};
 use crate::domain::money::{Quantity, Usd};
+use crate::venues::kalshi::address::{ApiAddress, WsAddress};
 use read::Values;
 
 /// A settings file is a page of text; more is the wrong file.
@@ -198,6 +199,12 @@ fn contradictions(values: &Values, mode: Mode) -> Vec<Problem> {
         values.secret("KALSHI_API_KEY_ID").is_some() == values.path_if_any("KALSHI_PRIVATE_KEY_PATH").is_some(),
         "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH belong together: set both or none".to_owned(),
     );
+    for address in [
+        values.text("KALSHI_API_URL").and_then(|url| ApiAddress::new(&url).err()),
+        values.text("KALSHI_WS_URL").and_then(|url| WsAddress::new(&url).err()),
+    ] {
+        must(address.is_none(), address.map_or_else(String::new, |error| error.to_string()));
+    }
     must(
         !matches!(mode, Mode::Demo | Mode::Live) || values.nats("NATS_URL") != Nats::Embedded,
         format!("NATS_URL = embedded in {mode}: one owner is proven by a lease that others can see; name a NATS server"),

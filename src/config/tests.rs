@@ -171,6 +171,20 @@ fn real_modes_need_an_account_and_a_bus_that_others_see() {
 }
 
 #[test]
+fn an_account_is_spoken_to_in_plain_text_on_this_machine_only() {
+    for (name, url) in [
+        ("KALSHI_API_URL", "http://10.0.0.1/trade-api/v2"),
+        ("KALSHI_API_URL", "https://external-api.kalshi.com"),
+        ("KALSHI_WS_URL", "ws://10.0.0.1/trade-api/ws/v2"),
+    ] {
+        let text = refusal(&[(name, url)]);
+        assert!(text.contains(name) && text.contains(url) && text.lines().count() == 1, "{text}");
+    }
+    let loopback = [("KALSHI_API_URL", "http://127.0.0.1:8600/trade-api/v2"), ("KALSHI_WS_URL", "ws://[::1]:8600/trade-api/ws/v2")];
+    assert!(load_of(&loopback).is_ok());
+}
+
+#[test]
 fn live_starts_with_the_caps_of_the_first_days_until_full_is_said() {
     let live = [("PAPER_TRADING", "0"), ("LIVE_TRADING_AUTHORIZED", "true"), ACCOUNT[0], ACCOUNT[1]];
     assert_eq!(load_of(&live).expect("config").limits.canary, Some(Canary::default()));
@@ -227,6 +241,8 @@ fn another(setting: &settings::Setting) -> String {
         Kind::Path => "other/path".to_owned(),
         Kind::Address => "0.0.0.0:1".to_owned(),
         Kind::Nats => "embedded".to_owned(),
+        Kind::Text if setting.name == "KALSHI_API_URL" => "http://127.0.0.1:1/trade-api/v2".to_owned(),
+        Kind::Text if setting.name == "KALSHI_WS_URL" => "ws://127.0.0.1:1/trade-api/ws/v2".to_owned(),
         Kind::Text | Kind::Secret => "x".to_owned(),
     }
 }
