@@ -73,8 +73,14 @@ struct Asked {
 /// What waits for the log.
 #[derive(Clone, Debug)]
 enum Deferred {
-    Send { order_id: OrderId, attempt: u32, until: Mono },
-    Cancel { order_id: OrderId },
+    Send {
+        order_id: OrderId,
+        attempt: u32,
+        until: Mono,
+    },
+    Cancel {
+        order_id: OrderId,
+    },
     Effect(Effect),
     /// The description of this market is on record: what waited for it goes on.
     Described(BookKey),
