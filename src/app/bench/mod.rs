@@ -9,6 +9,8 @@ mod append;
 mod fold;
 /// Memory of an engine that does nothing.
 mod idle;
+/// Requests and frames of Kalshi.
+mod kalshi;
 /// From a published signal to the paper order's acknowledgement, and its parts alone.
 mod latency;
 /// The parts of the way of a signal, each measured alone.
@@ -26,7 +28,7 @@ use crate::cli::args::BenchArgs;
 use report::Figure;
 use stage::Stage;
 
-const NAMES: [&str; 5] = ["append", "fold", "open", "latency", "idle"];
+const NAMES: [&str; 6] = ["append", "fold", "open", "latency", "kalshi", "idle"];
 
 /// Runs the named benchmarks, or all. The exit code says whether they ran, not whether every goal was met.
 pub async fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
@@ -47,6 +49,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
             "open" if wanted.contains(&"fold") => {}
             "open" => figures.extend(stage.on_a_thread(|stage| fold::run(stage, false, true)).await?),
             "latency" => figures.extend(latency::run(&stage).await?),
+            "kalshi" => figures.extend(kalshi::run(&stage).await?),
             _ => figures.extend(idle::run(&stage).await?),
         }
     }

@@ -8,6 +8,7 @@ pub enum Measure {
     PerSecond(i64),
     Nanos(i64),
     Bytes(i64),
+    Count(i64),
 }
 
 /// What the issue asks for.
@@ -34,7 +35,7 @@ pub struct Figure {
 impl Measure {
     fn raw(self) -> i64 {
         match self {
-            Self::PerSecond(value) | Self::Nanos(value) | Self::Bytes(value) => value,
+            Self::PerSecond(value) | Self::Nanos(value) | Self::Bytes(value) | Self::Count(value) => value,
         }
     }
 
@@ -43,15 +44,19 @@ impl Measure {
             Self::PerSecond(_) => "per_second",
             Self::Nanos(_) => "ns",
             Self::Bytes(_) => "bytes",
+            Self::Count(_) => "count",
         }
     }
 
     fn text(self) -> String {
         match self {
             Self::PerSecond(value) => format!("{}/s", grouped(value)),
+            // What takes so little is told from its like by tenths.
+            Self::Nanos(value) if value < 100_000 => format!("{}.{} µs", value / 1_000, value % 1_000 / 100),
             Self::Nanos(value) if value < 1_000_000 => format!("{} µs", value / 1_000),
             Self::Nanos(value) if value < 1_000_000_000 => format!("{} ms", thousandths(value / 1_000)),
             Self::Nanos(value) => format!("{} s", thousandths(value / 1_000_000)),
+            Self::Count(value) => grouped(value),
             Self::Bytes(value) => format!("{} MB", thousandths(value / 1_000)),
         }
     }
@@ -173,6 +178,8 @@ mod tests {
         assert_eq!(text(Measure::PerSecond(1_234_567)), "1,234,567/s");
         assert_eq!(text(Measure::PerSecond(999)), "999/s");
         assert_eq!(text(Measure::Nanos(123_456)), "123 µs");
+        assert_eq!(text(Measure::Nanos(2_345)), "2.3 µs");
+        assert_eq!(text(Measure::Count(0)), "0");
         assert_eq!(text(Measure::Nanos(1_234_567)), "1.234 ms");
         assert_eq!(text(Measure::Nanos(2_001_000_000)), "2.001 s");
         assert_eq!(text(Measure::Bytes(59_999_999)), "59.999 MB");
