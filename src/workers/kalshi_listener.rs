@@ -23,6 +23,8 @@ const POLL: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Whether the exchange is paused, and descriptions of followed markets.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
+/// While the venue is paused or our clock is off: how soon its end is noticed.
+const STATUS_EVERY_HELD_BACK: Duration = Duration::from_secs(2);
 /// Fills are read again from this long before the last proof: listings lag.
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
@@ -83,14 +85,16 @@ impl KalshiListener {
                         return;
                     }
                     held_back = self.standing(&mut standing, held_back);
-                    if !held_back {
+                    if held_back {
+                        next_status = next_status.min(Instant::now() + STATUS_EVERY_HELD_BACK);
+                    } else {
                         next_read = Instant::now();
                     }
                 }
                 () = tokio::time::sleep_until(next_read.min(next_status)) => {
                     if Instant::now() >= next_status {
-                        next_status = Instant::now() + STATUS_EVERY;
-                        self.look_after().await;
+                        next_status = Instant::now() + if held_back { STATUS_EVERY_HELD_BACK } else { STATUS_EVERY };
+                        self.look_after(!held_back).await;
                     }
                     if Instant::now() >= next_read {
                         let pause = if streaming { self.read_every } else { self.read_every.min(POLL) };
@@ -129,17 +133,18 @@ impl KalshiListener {
 
     /// The fees of an event's markets have changed.
     fn describe_event(&self, event_ticker: &str) {
+        self.desk.venue().forget_fees(event_ticker);
         for id in self.desk.followed().into_iter().filter(|id| id.as_str().starts_with(event_ticker)) {
             self.desk.describe(BookKey { venue: Venue::Kalshi, id }, &self.engine);
         }
     }
 
-    /// Exchange status, and what is known of the markets in use.
-    async fn look_after(&self) {
+    /// Exchange status, and with `markets` what is known of those in use.
+    async fn look_after(&self, markets: bool) {
         if let Err(error) = self.desk.venue().read_status().await {
             tracing::warn!("kalshi's status can't be read: {error}");
         }
-        for ticker in self.desk.followed() {
+        for ticker in self.desk.followed().into_iter().filter(|_| markets) {
             let key = BookKey { venue: Venue::Kalshi, id: ticker };
             self.desk.describe(key, &self.engine);
         }

@@ -33,7 +33,7 @@ impl Drop for Folder {
 pub struct World {
     pub stage: Stage,
     pub engine: Running,
-    _folder: Folder,
+    pub _folder: Folder,
 }
 
 impl World {
