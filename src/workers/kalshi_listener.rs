@@ -29,7 +29,7 @@ const STATUS_EVERY_HELD_BACK: Duration = Duration::from_secs(2);
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
 const STALE_AFTER: Duration = Duration::from_secs(30);
-/// Books asked for one by one while there is no stream.
+/// Books asked for one by one: all while there is no stream, else those that may be quiet.
 const POLLED_BOOKS_MAX: usize = 20;
 
 pub struct KalshiListener {
@@ -95,6 +95,10 @@ impl KalshiListener {
                     if Instant::now() >= next_status {
                         next_status = Instant::now() + if held_back { STATUS_EVERY_HELD_BACK } else { STATUS_EVERY };
                         self.look_after(!held_back).await;
+                        if streaming {
+                            // A quiet book tells nothing; its mark must not look stale.
+                            self.poll_books().await;
+                        }
                     }
                     if Instant::now() >= next_read {
                         let pause = if streaming { self.read_every } else { self.read_every.min(POLL) };

@@ -138,7 +138,7 @@ async fn s83_a_pause_of_trading_stops_opens_without_a_storm_and_ends_by_itself()
     world.stage.order_when(&world.engine, order_id, |record| record.is_done()).await.expect("cancelled");
     world.post("/exchange", json!({ "trading_active": true })).await;
     world.becomes(VenueMode::Open).await;
-    let modes = world.events().into_iter().filter_map(|event| match event {
+    let modes = world.events().await.into_iter().filter_map(|event| match event {
         Event::VenueModeChanged { mode, .. } => Some(mode),
         _ => None,
     });

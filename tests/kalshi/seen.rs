@@ -27,17 +27,21 @@ pub fn records(log: &dyn arbees::event_log::EventStore) -> Vec<Recorded> {
 }
 
 impl World {
-    pub fn events(&self) -> Vec<Event> {
+    /// The log, once it holds everything that was decided until now.
+    pub async fn events(&self) -> Vec<Event> {
+        let decided = self.engine.engine.query(|engine| engine.book().seq).await.expect("an engine");
+        let durable = async || (self.engine.log.head().seq >= decided).then_some(());
+        self.stage.until("the log", durable).await.unwrap_or_else(|error| panic!("{error}"));
         records(&*self.engine.log).into_iter().map(|recorded| recorded.event).collect()
     }
 
-    pub fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
-        self.events().iter().filter(|event| wanted(event)).count()
+    pub async fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events().await.iter().filter(|event| wanted(event)).count()
     }
 
     /// Waits until the log holds such an event.
     pub async fn logged<T>(&self, what: &str, wanted: impl Fn(&Event) -> Option<T>) -> T {
-        self.stage.until(what, async || self.events().iter().find_map(&wanted)).await.unwrap_or_else(|error| panic!("{error}"))
+        self.stage.until(what, async || self.events().await.iter().find_map(&wanted)).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
     pub async fn mode(&self) -> (VenueMode, String) {

@@ -18,11 +18,13 @@ fn ticker(end: &str, side: &str) -> String {
 }
 
 fn setup() -> Setup {
-    let markets = ENDS.iter().flat_map(|end| ["yes", "no"].map(|side| Book {
-        ticker: ticker(end, side),
-        bids: vec![("0.48", "1.37"), ("0.47", "100")],
-        asks: vec![("0.50", "1.37"), ("0.51", "100")],
-    }));
+    let markets = ENDS.iter().flat_map(|end| {
+        ["yes", "no"].map(|side| Book {
+            ticker: ticker(end, side),
+            bids: vec![("0.48", "1.37"), ("0.47", "100")],
+            asks: vec![("0.50", "1.37"), ("0.51", "100")],
+        })
+    });
     Setup { markets: markets.collect(), ..Setup::default() }
 }
 
@@ -66,8 +68,8 @@ async fn s79_s81_every_end_pays_what_the_venue_pays() {
     assert_eq!(ended.state, OrderState::Canceled);
     // Each is booked once, however often the venue lists it.
     world.called_again("settlements", 2).await;
-    assert_eq!(world.count(|event| matches!(event, Event::MarketSettled { .. })), markets.len());
-    assert_eq!(world.count(|event| matches!(event, Event::ReconciliationDiverged { .. })), 0);
+    assert_eq!(world.count(|event| matches!(event, Event::MarketSettled { .. })).await, markets.len());
+    assert_eq!(world.count(|event| matches!(event, Event::ReconciliationDiverged { .. })).await, 0);
     world.agrees().await;
 }
 
@@ -83,7 +85,7 @@ async fn s79_a_market_that_ended_while_the_engine_was_down_is_booked_at_the_next
     let engine = stage.engine().await.expect("an engine again");
     let world = World { stage, engine, _folder: folder };
     assert_eq!(world.held(&ticker).await, Quantity::ZERO, "known before it opens");
-    assert_eq!(world.count(|event| matches!(event, Event::MarketSettled { .. })), 1);
-    assert_eq!(world.count(|event| matches!(event, Event::ReconciliationDiverged { .. })), 0);
+    assert_eq!(world.count(|event| matches!(event, Event::MarketSettled { .. })).await, 1);
+    assert_eq!(world.count(|event| matches!(event, Event::ReconciliationDiverged { .. })).await, 0);
     world.agrees().await;
 }

@@ -262,7 +262,13 @@ pub fn table(report: &Report) -> String {
     }
     text.push_str("\nfinal state, contracts filled; xN: sent N times under the same id; !: not as the venue's own books say\n");
     for row in report.rows.iter().filter(|row| !row.problems.is_empty()) {
-        text.push_str(&format!("! {} / {}: {} ({})\n", row.fault, row.kind, row.problems.join("; "), row.venue.as_deref().unwrap_or("never there")));
+        text.push_str(&format!(
+            "! {} / {}: {} ({})\n",
+            row.fault,
+            row.kind,
+            row.problems.join("; "),
+            row.venue.as_deref().unwrap_or("never there")
+        ));
     }
     for difference in &report.differences {
         text.push_str(&format!("! {difference}\n"));

@@ -54,7 +54,13 @@ impl EmbeddedBus {
         let mut state = BusState::new(Link::Connected);
         state.connects = 1;
         let queue = Arc::new(SignalQueue::new(Box::new(now)));
-        Self(Arc::new(Post { boxes: Mutex::default(), queue, state: watch::Sender::new(state), inboxes: AtomicU64::new(0), leases: Mutex::default() }))
+        Self(Arc::new(Post {
+            boxes: Mutex::default(),
+            queue,
+            state: watch::Sender::new(state),
+            inboxes: AtomicU64::new(0),
+            leases: Mutex::default(),
+        }))
     }
 }
 
