@@ -52,6 +52,7 @@ impl Engine {
         };
         let surprise = if record.external { None } else { surprise(record.state, record.filled, &record.order, &fill) };
         let mut events: Vec<Event> = self.fresh_mark(&key).into_iter().collect();
+        self.note_booked(key.venue, fill.venue_at);
         events.push(Event::Filled(fill));
         self.append(now, events, out);
         if let Some(observed) = surprise {

@@ -98,6 +98,8 @@ enum Timer {
     Identify(BookKey, VenueOrderId),
     Reconcile(Venue),
     DescriptionDue(BookKey),
+    /// A change of this book came too soon after its last mark.
+    Mark(BookKey),
 }
 
 /// What is in the air for one live order.
@@ -142,10 +144,14 @@ pub struct Engine {
     /// Signals' ends, by wall clock.
     expiries: BTreeSet<(Time, OrderId)>,
     quotes: BTreeMap<BookKey, (Quote, Time)>,
+    /// Books with a `Timer::Mark`.
+    late_marks: BTreeSet<BookKey>,
     /// Fills whose order isn't known yet.
     unclaimed: BTreeMap<(BookKey, VenueOrderId), Vec<VenueFill>>,
     /// Differences of the last reading, by venue: real only when the next one shows them, too.
     suspected: BTreeMap<Venue, Vec<reconcile::Difference>>,
+    /// The venue's time of the newest thing booked: readings that end before it can't show it.
+    booked_at: BTreeMap<Venue, Time>,
     /// Signals that wait for a description of their market.
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
@@ -176,8 +182,10 @@ impl Engine {
             timers: BTreeSet::new(),
             expiries: BTreeSet::new(),
             quotes: BTreeMap::new(),
+            late_marks: BTreeSet::new(),
             unclaimed: BTreeMap::new(),
             suspected: BTreeMap::new(),
+            booked_at: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
             warnings: 0,
@@ -266,6 +274,7 @@ impl Engine {
                 Timer::Resend(order_id) => self.resend(now, order_id, out),
                 Timer::Identify(key, venue_order_id) => self.identify(key, venue_order_id, out),
                 Timer::Reconcile(venue) => out.push(Effect::Reconcile { venue }),
+                Timer::Mark(key) => self.late_mark(now, key, out),
                 Timer::DescriptionDue(key) => self.described(now, key, Err("no description in time".to_owned()), out),
             }
         }
@@ -354,6 +363,11 @@ impl Engine {
         }
         self.answered_order.push_back(signal_id.clone());
         self.answered.insert(signal_id, answered);
+    }
+
+    fn note_booked(&mut self, venue: Venue, at: Time) {
+        let newest = self.booked_at.entry(venue).or_default();
+        *newest = at.max(*newest);
     }
 
     fn work(&mut self, order_id: &OrderId) -> &mut Work {

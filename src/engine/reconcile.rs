@@ -52,6 +52,11 @@ impl Engine {
             return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
         }
         let differences = self.differences(&reading);
+        let lags = self.booked_at.get(&venue).is_some_and(|newest| reading.read_through < *newest);
+        if lags && !differences.is_empty() {
+            // It can't show what is booked already, however often it says so.
+            return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
+        }
         let suspected = self.suspected.insert(venue, differences.clone()).unwrap_or_default();
         let (real, fresh): (Vec<_>, Vec<_>) = differences.into_iter().partition(|difference| suspected.contains(difference));
         if !fresh.is_empty() {
@@ -106,6 +111,7 @@ impl Engine {
             let old = self.book.cash.account(venue).is_none_or(|account| movement.at < account.opened_at);
             if !old && !self.book.cash.has_moved(venue, &movement.id) {
                 let why = if movement.amount < Usd::ZERO { "withdrawal" } else { "deposit" };
+                self.note_booked(venue, movement.at);
                 let event = Event::CashMoved { account: venue, id: movement.id.clone().into(), amount: movement.amount, why: why.into() };
                 self.append(now, vec![event], out);
             }
@@ -197,11 +203,12 @@ impl Engine {
     }
 
     pub(super) fn venue_settled(&mut self, now: Now, settled: VenueSettlement, out: &mut Vec<Effect>) {
-        let VenueSettlement { key, settlement, .. } = settled;
+        let VenueSettlement { key, settlement, at, .. } = settled;
         let ours = self.book.positions.get(&key).is_some() || self.book.orders.of_book(&key).next().is_some();
         if !ours || self.book.markets.settlement(&key).is_some() {
             return;
         }
+        self.note_booked(key.venue, at);
         self.append(now, vec![Event::MarketSettled { venue: key.venue, market: key.id, settlement }], out);
     }
 }

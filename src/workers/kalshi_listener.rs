@@ -30,7 +30,7 @@ const STREAM_WAIT_MS: i64 = 2_000;
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
 const STALE_AFTER_MS: i64 = 30_000;
-/// Books asked for one by one while there is no stream.
+/// Books asked for one by one: all while there is no stream, else those that may be quiet.
 const POLLED_BOOKS_MAX: usize = 20;
 
 pub struct KalshiListener {
@@ -104,6 +104,10 @@ impl KalshiListener {
                     if self.now() >= next_status {
                         next_status = self.now().plus_ms(if held_back { STATUS_AGAIN_MS } else { STATUS_EVERY_MS });
                         self.look_after(held_back).await;
+                        if streaming {
+                            // A quiet book tells nothing; its mark must not look stale.
+                            self.poll_books().await;
+                        }
                     }
                     if self.now() >= next_read {
                         let pause_ms = if streaming { self.read_every_ms } else { self.read_every_ms.min(POLL_MS) };
@@ -146,6 +150,7 @@ impl KalshiListener {
 
     /// The fees of an event's markets have changed.
     fn describe_event(&self, event_ticker: &str) {
+        self.desk.venue().forget_fees(event_ticker);
         for id in self.desk.followed().into_iter().filter(|id| id.as_str().starts_with(event_ticker)) {
             self.desk.describe(BookKey { venue: Venue::Kalshi, id }, &self.engine);
         }

@@ -207,12 +207,16 @@ pub fn venue_position(row: &Position) -> Result<VenuePosition, Untranslatable> {
     Ok(VenuePosition { key: book_key(&row.ticker)?, signed: row.position_fp.0.0, cost: row.market_exposure_dollars.0 })
 }
 
+/// Revenue is in whole cents, costs are not.
+const CENT: Usd = Usd::from_micros(10_000);
+
 pub fn venue_settlement(row: &WireSettlement) -> Result<VenueSettlement, Untranslatable> {
     let settlement = match row.market_result.to_ascii_lowercase().as_str() {
         "yes" => Settlement::Yes,
         "no" => Settlement::No,
         "scalar" => match row.value.map(|value| Price::from_micros(value.0.0.micros())) {
             Some(value) if (Price::ZERO..=Price::ONE).contains(&value) => Settlement::Scalar(value),
+            None if is_paid_back(row) => Settlement::Void,
             _ => return no("settlement", format!("{}: scalar without a value between 0 and 100 cents", row.ticker)),
         },
         "void" | "voided" => Settlement::Void,
@@ -220,6 +224,13 @@ pub fn venue_settlement(row: &WireSettlement) -> Result<VenueSettlement, Untrans
     };
     let Some(at) = time(None, Some(&row.settled_time)) else { return no("settlement", format!("{}: no time", row.ticker)) };
     Ok(VenueSettlement { key: book_key(&row.ticker)?, settlement, revenue: row.revenue.0.0, fee: row.fee_cost.0, at })
+}
+
+/// The venue has no word for a void market; one that pays back to the cent what its holding had cost is one.
+fn is_paid_back(row: &WireSettlement) -> bool {
+    let [Some(yes), Some(no)] = [row.yes_total_cost_dollars, row.no_total_cost_dollars] else { return false };
+    let apart = row.revenue.0.0 - yes.0 - no.0;
+    (-CENT..=CENT).contains(&apart)
 }
 
 /// A deposit adds its amount less the fee; a withdrawal takes both away. Only what is in the balance counts.

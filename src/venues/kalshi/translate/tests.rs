@@ -170,6 +170,10 @@ fn settlements_are_read_to_the_cent() {
     assert_eq!(read(&text.replace("scalar", "void")), Ok((Settlement::Void, revenue)));
     assert!(read(&text.replace("\"value\":35,", "")).is_err());
     assert!(read(&text.replace("scalar", "maybe")).is_err());
+    let costs = r#""value":null,"yes_total_cost_dollars":"1.0474","no_total_cost_dollars":"0.00""#;
+    assert_eq!(read(&text.replace(r#""value":35"#, costs)), Ok((Settlement::Void, revenue)), "paid back");
+    assert!(read(&text.replace(r#""value":35"#, &costs.replace("1.0474", "2.0474"))).is_err());
+    assert!(read(&text.replace(r#""value":35"#, r#""value":null"#)).is_err());
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct Settlement {
     pub revenue: Num<Cents>,
     /// Of one YES contract.
     pub value: Option<Num<Cents>>,
+    /// What the holding had cost, by outcome.
+    pub yes_total_cost_dollars: Option<Num<Usd>>,
+    pub no_total_cost_dollars: Option<Num<Usd>>,
     pub fee_cost: Num<Usd>,
     pub settled_time: String,
 }
