@@ -175,10 +175,23 @@ impl Engine {
         self.ask(now, request, content_hash, vec![delivery], out);
     }
 
-    /// Puts the request to risk and waits.
+    /// Puts the request to risk once everything it was built on is durable: risk judges by no more than that, and a close
+    /// of what has just been filled, say, must not be judged by an older holding.
     pub(super) fn ask(&mut self, now: Now, request: OrderRequest, content_hash: Hash, deliveries: Vec<DeliveryId>, out: &mut Vec<Effect>) {
-        self.asks += 1;
         let (order_id, signal_id) = (request.order_id, request.signal.signal_id.clone());
+        if !deliveries.is_empty() {
+            self.asked_signals.insert(signal_id, order_id);
+        }
+        let asked = Asked { bytes: Vec::new(), request, content_hash, asked_at: now.mono, deliveries };
+        self.asked.insert(order_id, asked);
+        self.after(self.book.seq, Deferred::Ask { order_id });
+        let (seq, hash) = self.durable;
+        self.durable(now, seq, hash, out);
+    }
+
+    pub(super) fn put_question(&mut self, now: Now, order_id: OrderId, out: &mut Vec<Effect>) {
+        let Some(asked) = self.asked.get_mut(&order_id) else { return };
+        self.asks += 1;
         let at = Coordinates {
             log_id: self.settings.log_id,
             mode: self.settings.mode,
@@ -186,16 +199,12 @@ impl Engine {
             seq: self.durable.0,
             hash: self.durable.1,
         };
-        let question = RiskRequest { at, ask: self.asks, asked_at: now.wall, request };
-        let bytes = question.encode();
+        let question = RiskRequest { at, ask: self.asks, asked_at: now.wall, request: asked.request.clone() };
+        asked.bytes = question.encode();
+        asked.asked_at = now.mono;
         let timeout_ms = self.settings.risk_timeout_ms;
+        out.push(Effect::AskRisk { order_id, bytes: asked.bytes.clone(), timeout_ms });
         self.set_timer(now.mono.plus_ms(timeout_ms), Timer::VerdictDue(order_id));
-        out.push(Effect::AskRisk { order_id, bytes: bytes.clone(), timeout_ms });
-        let asked = Asked { bytes, request: question.request, content_hash, asked_at: now.mono, deliveries };
-        if !asked.deliveries.is_empty() {
-            self.asked_signals.insert(signal_id, order_id);
-        }
-        self.asked.insert(order_id, asked);
     }
 
     /// Orders that risk is being asked about: they count as sent when the next one is sized.

@@ -73,6 +73,9 @@ struct Asked {
 /// What waits for the log.
 #[derive(Clone, Debug)]
 enum Deferred {
+    Ask {
+        order_id: OrderId,
+    },
     Send {
         order_id: OrderId,
         attempt: u32,
@@ -318,6 +321,7 @@ impl Engine {
                 Deferred::Send { order_id, attempt, until } => self.send(now, order_id, attempt, until, out),
                 Deferred::Cancel { order_id } => self.send_cancel(&order_id, out),
                 Deferred::Effect(effect) => out.push(effect),
+                Deferred::Ask { order_id } => self.put_question(now, order_id, out),
                 Deferred::Described(key) => self.resume(now, &key, out),
             }
         }
