@@ -29,6 +29,8 @@ const STATUS_EVERY_HELD_BACK: Duration = Duration::from_secs(2);
 const OVERLAP_MS: i64 = 300_000;
 /// An account that can't be read for this long isn't known any more.
 const STALE_AFTER: Duration = Duration::from_secs(30);
+/// At the start the stream is waited for this long: the account is read once it is up, not twice.
+const STREAM_HEAD_START: Duration = Duration::from_secs(2);
 /// Books asked for one by one: all while there is no stream, else those that may be quiet.
 const POLLED_BOOKS_MAX: usize = 20;
 
@@ -46,9 +48,11 @@ impl KalshiListener {
     pub async fn run(mut self) {
         let mut standing = self.desk.venue().state();
         let mut streaming = false;
-        let mut held_back = false;
+        // The venue may have refused us before anybody listened.
+        let mut held_back = self.standing(&mut standing, false);
         let mut last_read = Instant::now();
-        let (mut next_read, mut next_status) = (Instant::now(), Instant::now());
+        let head_start = if self.stream.is_some() { STREAM_HEAD_START } else { Duration::ZERO };
+        let (mut next_read, mut next_status) = (Instant::now() + head_start, Instant::now());
         loop {
             tokio::select! {
                 event = next_event(&mut self.stream) => match event {

@@ -151,6 +151,7 @@ async fn polling_alone_suffices() {
     assert_eq!(record.state, OrderState::Filled);
     world.buys("yes", "0.50", "2").await;
     world.agrees().await;
+    world.synced().await;
     world.stage.trade(&world.engine, &Wish::close("yes", "0.40")).await.expect("closed");
     world.agrees().await;
     world.buys("yes", "0.51", "4").await;
