@@ -71,8 +71,9 @@ async fn s69_more_than_is_held_is_cut_to_what_is_held_for_yes_and_for_no() {
         world.holds(TICKER, Quantity::ZERO).await;
         world.agrees().await;
         let bodies = world.stage.admin("GET", "/requests", serde_json::Value::Null).await.expect("requests");
-        let closes = bodies.as_array().into_iter().flatten().filter(|one| one["call"] == "create");
-        let last: serde_json::Value = serde_json::from_str(closes.last().expect("a close")["body"].as_str().expect("text")).expect("JSON");
+        let mut closes = bodies.as_array().into_iter().flatten().filter(|one| one["call"] == "create");
+        let last: serde_json::Value =
+            serde_json::from_str(closes.next_back().expect("a close")["body"].as_str().expect("text")).expect("JSON");
         assert_eq!((&last["reduce_only"], &last["time_in_force"]), (&json!(true), &json!("immediate_or_cancel")), "{last}");
         assert!(last.get("order_group_id").is_none(), "a blown fuse must not stop it");
     }
