@@ -36,6 +36,10 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
     let reading = reading.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
     show(&reading);
     let done = if yes || confirmed("Take this account over as it is?")? {
+        let now = account.venue.read_account(clock.now().wall).await;
+        let now = now.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
+        let same = (now.cash, &now.positions, &now.open_orders) == (reading.cash, &reading.positions, &reading.open_orders);
+        ensure!(same, "the account has changed since it was shown; look again");
         let settings = settings(config, &report);
         let start = Start {
             version: env!("CARGO_PKG_VERSION").to_owned(),

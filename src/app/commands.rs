@@ -19,6 +19,9 @@ use crate::domain::market::Venue;
 use crate::event_log::EventStore;
 use crate::event_log::verify::verify_dir;
 use crate::http::{self, ApiError, Identity, Queries, Query};
+use crate::venues::kalshi::address::AddressError;
+use crate::venues::kalshi::auth::KeyIdError;
+use crate::venues::kalshi::key::KeyError;
 
 /// Runs one command. Prints its own errors; the number is the exit code.
 pub async fn run(args: Args) -> Exit {
@@ -50,8 +53,13 @@ pub async fn run(args: Args) -> Exit {
     };
     done.unwrap_or_else(|error| {
         eprintln!("arbees: {error:#}");
-        Exit::Failed
+        if is_of_settings(&error) { Exit::Usage } else { Exit::Failed }
     })
+}
+
+/// What a setting names is wrong: its key file, its address.
+fn is_of_settings(error: &anyhow::Error) -> bool {
+    error.is::<KeyError>() || error.is::<KeyIdError>() || error.is::<AddressError>()
 }
 
 /// Log lines to standard error: text for people or one JSON object a line.

@@ -14,6 +14,8 @@ use crate::domain::verdict::Reason;
 const LOOK_AGAIN_MS: i64 = 1_000;
 /// Cash may differ by less than this: what a venue rounds away.
 const CASH_TOLERANCE: Usd = Usd::from_micros(10_000);
+/// Movements this close to the opening are told apart by their ids: venues state seconds, and clocks differ.
+const OPENING_MARGIN_MS: i64 = 10_000;
 /// A proof that says nothing new is written down this often.
 const PROOF_EVERY_MS: i64 = 600_000;
 
@@ -72,7 +74,7 @@ impl Engine {
     /// The first reading of an account: what holds nothing is taken over as it is, the rest needs a person.
     fn open_account(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) -> bool {
         if reading.positions.is_empty() && reading.open_orders.is_empty() {
-            self.append(now, vec![Event::OpeningBalance { account: reading.venue, cash: reading.cash }], out);
+            self.append(now, opening(reading, now), out);
             return true;
         }
         let (positions, orders) = (reading.positions.len(), reading.open_orders.len());
@@ -91,24 +93,28 @@ impl Engine {
         if self.book.cash.is_opened(venue) {
             return Err(format!("the {venue} account is in this log already; differences are settled one by one"));
         }
-        let mut events = vec![Event::OpeningBalance { account: venue, cash: reading.cash }];
+        let mut events = opening(reading, now);
         for position in &reading.positions {
             let holding = Box::new(holding(position));
             events.push(Event::OperatorAdjusted { by: by.into(), reason: "adopted with the account".into(), holding });
         }
-        let count = events.len() - 1;
         self.append(now, events, out);
         for order in reading.open_orders.clone() {
             self.listed(now, order, out);
         }
-        Ok(format!("{venue} account taken over: ${} cash, {count} positions, {} open orders", reading.cash, reading.open_orders.len()))
+        Ok(format!(
+            "{venue} account taken over: ${} cash, {} positions, {} open orders",
+            reading.cash,
+            reading.positions.len(),
+            reading.open_orders.len()
+        ))
     }
 
     /// Everything in the reading that the fold lacks.
     fn take_in(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) {
         let venue = reading.venue;
         for movement in &reading.movements {
-            let old = self.book.cash.account(venue).is_none_or(|account| movement.at < account.opened_at);
+            let old = self.book.cash.account(venue).is_none_or(|account| movement.at < account.opened_at.plus_ms(-OPENING_MARGIN_MS));
             if !old && !self.book.cash.has_moved(venue, &movement.id) {
                 let why = if movement.amount < Usd::ZERO { "withdrawal" } else { "deposit" };
                 self.note_booked(venue, movement.at);
@@ -211,6 +217,17 @@ impl Engine {
         self.note_booked(key.venue, at);
         self.append(now, vec![Event::MarketSettled { venue: key.venue, market: key.id, settlement }], out);
     }
+}
+
+/// The cash as read; what moved shortly before is part of it and must not be booked again.
+fn opening(reading: &AccountReading, now: Now) -> Vec<Event> {
+    let venue = reading.venue;
+    let recent = reading.movements.iter().filter(|movement| movement.at >= now.wall.plus_ms(-2 * OPENING_MARGIN_MS));
+    let part_of_it = recent.map(|movement| {
+        let why = "in the opening balance already".into();
+        Event::CashMoved { account: venue, id: movement.id.clone().into(), amount: Usd::ZERO, why }
+    });
+    std::iter::once(Event::OpeningBalance { account: venue, cash: reading.cash }).chain(part_of_it).collect()
 }
 
 fn holding(position: &VenuePosition) -> Holding {

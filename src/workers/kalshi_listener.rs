@@ -48,7 +48,8 @@ impl KalshiListener {
         let clock = self.clock.clone();
         let mut standing = self.desk.venue().state();
         let mut streaming = false;
-        let mut held_back = false;
+        // The venue may have refused us before anybody listened.
+        let mut held_back = self.standing(&mut standing, false);
         let mut last_read = self.now();
         let first_read_ms = if self.stream.is_some() { STREAM_WAIT_MS } else { 0 };
         let (mut next_read, mut next_status) = (last_read.plus_ms(first_read_ms), last_read);

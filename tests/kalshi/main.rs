@@ -2,24 +2,36 @@
 
 /// Cancels: S36-S40, S45.
 mod cancels;
+/// Closes never flip.
+mod closes;
 /// What the venue ends by itself: S44, S118.
 mod ended_by_venue;
 /// The stream breaks, is silent, lags.
 mod feeds;
 /// Fills: S19-S29.
 mod fills;
+/// What an account starts with; caps; dry runs.
+mod first_day;
 /// Markets and the exchange live their lives.
 mod lifecycle;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
 mod lost_answers;
 /// From a signal to a reconciled position.
 mod path;
+/// The program itself.
+mod program;
 /// Definite answers to a send: S5-S7, S14.
 mod refusals;
 /// What a world shows.
 mod seen;
+/// A real nats-server.
+#[allow(dead_code)]
+#[path = "../worker/support.rs"]
+mod servers;
 /// Markets end.
 mod settlement;
+/// The venue refuses us; two engines want one account.
+mod standing;
 /// Others trade on the account.
 mod strangers;
 /// A stage and an engine for each test.

@@ -2,7 +2,7 @@
 
 use arbees::app::rehearsal::{Setup, TICKER, Wish};
 use arbees::domain::event::{Event, Recorded, Scope};
-use arbees::domain::ids::{MarketId, SignalId};
+use arbees::domain::ids::{GameId, MarketId, SignalId};
 use arbees::domain::market::{BookKey, Market, Venue};
 use arbees::domain::money::Quantity;
 use arbees::domain::report::VenueMode;
@@ -10,6 +10,9 @@ use arbees::engine::Command;
 use serde_json::{Value, json};
 
 use crate::support::World;
+
+/// Of the stage.
+pub const KEY_ID: &str = "11111111-2222-3333-4444-555555555555";
 
 pub fn key_of(ticker: &str) -> BookKey {
     BookKey { venue: Venue::Kalshi, id: MarketId::new(ticker).expect("a ticker") }
@@ -27,11 +30,15 @@ pub fn records(log: &dyn arbees::event_log::EventStore) -> Vec<Recorded> {
 }
 
 impl World {
-    /// The log, once it holds everything that was decided until now.
+    /// Waits until the log holds everything that was decided until now: risk judges by what is durable.
+    pub async fn synced(&self) {
+        // Operators are answered when everything before is durable; nobody has such a game.
+        let scope = Scope::Game(GameId::new("none").expect("an id"));
+        let _ = self.command(Command::ResetBreaker { scope, reason: "a barrier".to_owned() }).await;
+    }
+
     pub async fn events(&self) -> Vec<Event> {
-        let decided = self.engine.engine.query(|engine| engine.book().seq).await.expect("an engine");
-        let durable = async || (self.engine.log.head().seq >= decided).then_some(());
-        self.stage.until("the log", durable).await.unwrap_or_else(|error| panic!("{error}"));
+        self.synced().await;
         records(&*self.engine.log).into_iter().map(|recorded| recorded.event).collect()
     }
 
@@ -113,6 +120,7 @@ impl World {
     }
 
     pub async fn vetoed_as(&self, id: &SignalId, signal: Value) -> Vec<String> {
+        self.synced().await;
         self.engine.bus.publish_signal("signals.kalshi", signal.to_string().into()).await.expect("published");
         let story = self.stage.answer(&self.engine, id).await.expect("an answer");
         assert_eq!(story["answer"], "vetoed", "{story}");
@@ -141,6 +149,7 @@ impl World {
 
     /// Buys at once and waits for the fill.
     pub async fn buys(&self, side: &'static str, price: &'static str, size: &'static str) {
+        self.synced().await;
         let record = self.stage.trade(&self.engine, &Wish::open(side, price, size, "ioc")).await.expect("traded");
         assert!(!record.filled.is_zero(), "{record:?}");
     }

@@ -36,8 +36,14 @@ impl KalshiVenue {
     pub async fn doctor(&self) -> DoctorReport {
         let client = &self.client;
         let mut problems = Vec::new();
+        let mut refused = false;
         let mut note = |what: &str, error: CallError| match &error {
-            CallError::Refused { refusal, .. } if refusal.is_of_the_key() => problems.push(format!("{what}: {}", key_trouble(refusal))),
+            // Every call says the same of a bad key: once is clear enough.
+            CallError::Refused { refusal, .. } if refusal.is_of_the_key() => {
+                if !std::mem::replace(&mut refused, true) {
+                    problems.push(key_trouble(refusal));
+                }
+            }
             error => problems.push(format!("{what}: {error}")),
         };
         let balance = client.balance().await.map_err(|error| note("balance", error)).ok();
