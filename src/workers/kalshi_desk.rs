@@ -67,7 +67,7 @@ impl KalshiDesk {
         self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// The venue's fuse has blown: opens get a fresh one, but not those that were on their way.
+    /// The venue's fuse has blown: the next open resets it, but none that was on its way.
     pub fn fuse_blown(&self) {
         self.0.fuse_blown();
     }
@@ -112,7 +112,7 @@ impl Inner {
         if self.fuse_contracts.is_zero() {
             return Ok(());
         }
-        self.replace_blown()?;
+        self.reset_blown().await?;
         let armed = self.venue.route(order).order_group.is_some();
         if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
     }
@@ -122,18 +122,18 @@ impl Inner {
         *self.blown.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    fn replace_blown(&self) -> Result<(), String> {
-        let mut blown = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
-        match *blown {
-            None => return Ok(()),
-            Some(since) if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) => {
-                return Err("the order group has just blown".to_owned());
-            }
-            Some(_) => *blown = None,
+    async fn reset_blown(&self) -> Result<(), String> {
+        let blown = *self.blown.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = blown else { return Ok(()) };
+        if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) {
+            return Err("the order group has just blown".to_owned());
         }
         for shard in self.venue.fuses().into_keys() {
-            self.venue.disarm_fuse(shard);
+            self.venue.reset_fuse(shard).await.map_err(|error| format!("the blown order group: {error}"))?;
         }
+        let mut now = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
+        // Unless it blew again meanwhile.
+        *now = now.filter(|at| *at != since);
         Ok(())
     }
 

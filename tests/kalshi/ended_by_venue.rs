@@ -104,7 +104,7 @@ async fn s118_a_blown_order_group_trips_the_venues_breaker_until_an_operator_res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s118_after_the_reset_by_an_operator_opens_carry_a_fresh_fuse() {
+async fn s118_after_the_reset_by_an_operator_the_fuse_guards_anew() {
     let world = World::set(&[("KALSHI_FUSE_CONTRACTS", "3")], true).await;
     let first = world.order(&taking()).await;
     world.done(first).await;
@@ -115,8 +115,11 @@ async fn s118_after_the_reset_by_an_operator_opens_carry_a_fresh_fuse() {
     world.until("approvals from before to be over", async || world.stage.now().ms_since(blown) > 1_000).await;
     let second = world.resting(&Wish { size: "2", ..resting() }).await;
     let (old, new) = (world.venue_order(first).await, world.venue_order(second).await);
-    assert!(old["order_group_id"].is_string() && new["order_group_id"].is_string(), "{old} {new}");
-    assert_ne!(old["order_group_id"], new["order_group_id"]);
+    assert!(old["order_group_id"].is_string(), "{old}");
+    assert_eq!(old["order_group_id"], new["order_group_id"]);
+    world.hit(second, "2").await;
+    world.done(second).await;
+    assert!(world.breakers().await.is_empty(), "two of three since the reset");
     world.agrees().await;
     world.engine.stop().await;
 }

@@ -12,6 +12,8 @@ use arbees::domain::verdict::Reason;
 use arbees::projections::OrderRecord;
 use serde_json::{Value, json};
 
+pub use crate::servers::{PATIENCE, fresh_folder, until};
+
 /// A fresh folder, removed with the world.
 pub struct Folder(pub PathBuf);
 
