@@ -112,7 +112,12 @@ impl Inner {
         if self.fuse_contracts.is_zero() {
             return Ok(());
         }
+        self.has_fuse(order).await?;
         self.reset_blown().await?;
+        self.has_fuse(order).await
+    }
+
+    async fn has_fuse(&self, order: &Order) -> Result<(), String> {
         let armed = self.venue.route(order).order_group.is_some();
         if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
     }
@@ -129,7 +134,11 @@ impl Inner {
             return Err("the order group has just blown".to_owned());
         }
         for shard in self.venue.fuses().into_keys() {
-            self.venue.reset_fuse(shard).await.map_err(|error| format!("the blown order group: {error}"))?;
+            match self.venue.reset_fuse(shard).await {
+                // Somebody has deleted it: another one takes its place.
+                Err(error) if error.status() == Some(404) => drop(self.venue.disarm_fuse(shard)),
+                reset => reset.map_err(|error| format!("the blown order group: {error}"))?,
+            }
         }
         let mut now = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
         // Unless it blew again meanwhile.

@@ -179,8 +179,14 @@ impl KalshiVenue {
     /// Arms a fuse on this shard: opening orders join it from now on. The one of an earlier process goes on: an order sent
     /// again is the identical one, and what blew meanwhile is not forgotten.
     pub async fn arm_fuse(&self, exchange_index: u32, contracts_max: Quantity) -> Result<String, CallError> {
-        let id = match self.client.groups().await?.into_iter().find(|group| group.is_fuse(exchange_index, contracts_max)) {
-            Some(group) => group.id,
+        let groups = match self.client.groups().await {
+            // A venue that shows no groups has none of ours to go on with.
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => Vec::new(),
+            listed => listed?,
+        };
+        let ours = groups.into_iter().filter(|group| group.is_fuse(exchange_index, contracts_max)).map(|group| group.id).min();
+        let id = match ours {
+            Some(id) => id,
             None => self.client.create_group(contracts_max, exchange_index).await?,
         };
         locked(&self.fuses).insert(exchange_index, id.clone());
