@@ -42,7 +42,7 @@ async fn s36_a_cancel_that_a_full_fill_outran_ends_filled() {
         cancel_all(&world).await;
         let record = world.done(order).await;
         assert_eq!((record.state, record.filled), (OrderState::Filled, Quantity::whole(3)));
-        assert_eq!((world.count(order, "Filled").await, world.count(order, "OrderCanceled").await), (1, 0));
+        assert_eq!((world.count_of(order, "Filled").await, world.count_of(order, "OrderCanceled").await), (1, 0));
         assert_eq!(world.requests("cancel").await[0]["status"], 404);
         assert!(world.breakers().await.is_empty(), "a race is no error");
         world.agrees().await;
@@ -91,7 +91,7 @@ async fn s39_a_cancel_without_an_answer_is_repeated_until_it_is_proven() {
         cancel_all(&world).await;
         let record = world.done(order).await;
         assert_eq!((record.state, record.filled), (OrderState::Canceled, Quantity::ZERO), "{processed}");
-        assert_eq!((world.count(order, "CancelRequested").await, world.count(order, "OrderCanceled").await), (1, 1));
+        assert_eq!((world.count_of(order, "CancelRequested").await, world.count_of(order, "OrderCanceled").await), (1, 1));
         assert_eq!(world.requests("cancel").await.len(), 3);
         world.agrees().await;
         world.engine.stop().await;
@@ -107,7 +107,7 @@ async fn s40_a_cancel_wanted_while_the_submit_is_unknown_waits_for_the_orders_na
     world.until("the order to be at the venue", async || !world.venue_order(order).await.is_null()).await;
     cancel_all(&world).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await), (OrderState::Canceled, 1));
+    assert_eq!((record.state, world.sends_of(order).await), (OrderState::Canceled, 1));
     assert!(world.place_of(order, "CancelRequested").await < world.place_of(order, "OrderAcked").await);
     let cancels = world.requests("cancel").await;
     let name = record.venue_order_id.expect("a name");
@@ -124,7 +124,7 @@ async fn s40_an_unknown_order_that_is_to_be_cancelled_is_not_sent_again() {
     let order = world.order(&Wish { ttl_ms: 1_500, ..resting() }).await;
     cancel_all(&world).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await), (OrderState::NotPlaced, 1));
+    assert_eq!((record.state, world.sends_of(order).await), (OrderState::NotPlaced, 1));
     assert!(world.requests("cancel").await.is_empty(), "there was never a name to cancel");
     world.agrees().await;
     world.engine.stop().await;
@@ -141,7 +141,7 @@ async fn s45_cancel_all_goes_on_until_nothing_is_open_while_new_orders_are_fence
     world.fault(json!({ "kind": "status", "call": "cancel", "status": 503, "count": 1 })).await;
     world.fault(json!({ "kind": "no_reply", "call": "cancel", "how": "reset", "skip": 1, "count": 1 })).await;
     world.engine.engine.operator("test", Command::Kill { reason: "a test".to_owned() }).await.expect("killed");
-    assert!(world.vetoed(&resting()).await.contains(&"killed".to_owned()));
+    assert!(world.vetoed_for(&resting()).await.contains(&"killed".to_owned()));
     for order in orders {
         assert_eq!(world.done(order).await.state, OrderState::Canceled);
         assert_eq!(world.venue_order(order).await["status"], "canceled");

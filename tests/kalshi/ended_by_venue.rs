@@ -37,7 +37,7 @@ async fn s44_a_pause_of_the_market_cancels_with_its_cause() {
         world.admin(&format!("/markets/{TICKER}/status"), json!({ "status": status })).await;
     }
     let record = world.done(order).await;
-    assert_eq!((record.state, record.filled, world.sends(order).await), (OrderState::Canceled, Quantity::ZERO, 1));
+    assert_eq!((record.state, record.filled, world.sends_of(order).await), (OrderState::Canceled, Quantity::ZERO, 1));
     assert_eq!(cause(&world, order).await, "HaltCancel");
     assert!(world.requests("cancel").await.is_empty());
     world.agrees().await;
@@ -51,7 +51,7 @@ async fn s44_an_order_that_would_trade_with_ourselves_is_cancelled_by_the_venue(
     // Selling YES at 0.49, by buying NO at 0.51, would meet our own bid.
     let order = world.order(&Wish::open("no", "0.51", "2", "gtd")).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, record.filled, world.sends(order).await), (OrderState::Canceled, Quantity::ZERO, 1));
+    assert_eq!((record.state, record.filled, world.sends_of(order).await), (OrderState::Canceled, Quantity::ZERO, 1));
     assert_eq!(world.when(own, |_| true).await.state, OrderState::Working);
     world.agrees().await;
     world.engine.stop().await;
@@ -62,7 +62,7 @@ async fn s44_an_order_cancelled_on_the_website_ends_here_too() {
     for stream in [true, false] {
         let world = World::set(&[("KALSHI_RECONCILE_EVERY_MS", "500")], stream).await;
         let order = world.resting(&resting()).await;
-        world.hit(order, "1").await;
+        world.hit_order(order, "1").await;
         world.admin("/website/cancel", json!({ "client_order_id": order.client_order_id().to_string() })).await;
         let record = world.done(order).await;
         assert_eq!((record.state, record.filled), (OrderState::Canceled, Quantity::whole(1)), "stream: {stream}");
@@ -91,7 +91,7 @@ async fn s118_a_blown_order_group_trips_the_venues_breaker_until_an_operator_res
     fuse_blown(&world).await;
     assert_eq!(world.done(waiting).await.state, OrderState::Canceled, "the venue cancels what rests in the group");
     assert_eq!(world.venue_order(waiting).await["status"], "canceled");
-    assert!(world.vetoed(&taking()).await.contains(&"breaker_open".to_owned()));
+    assert!(world.vetoed_for(&taking()).await.contains(&"breaker_open".to_owned()));
     let close = world.stage.trade(&world.engine, &Wish::close("yes", "0.40")).await.expect("closes carry no group");
     assert_eq!(close.filled, Quantity::whole(6));
     world.agrees().await;
@@ -99,7 +99,7 @@ async fn s118_a_blown_order_group_trips_the_venues_breaker_until_an_operator_res
     // A restart alone resumes nothing.
     let world = world.restarted().await;
     assert!(world.breakers().await.contains(&fuse_breaker()));
-    assert!(world.vetoed(&taking()).await.contains(&"breaker_open".to_owned()));
+    assert!(world.vetoed_for(&taking()).await.contains(&"breaker_open".to_owned()));
     reset(&world).await;
     let order = world.order(&taking()).await;
     assert_eq!(world.done(order).await.state, OrderState::Filled);
@@ -148,7 +148,7 @@ async fn s118_after_the_reset_by_an_operator_the_fuse_guards_anew() {
     let (old, new) = (world.venue_order(first).await, world.venue_order(second).await);
     assert!(old["order_group_id"].is_string(), "{old}");
     assert_eq!(old["order_group_id"], new["order_group_id"]);
-    world.hit(second, "2").await;
+    world.hit_order(second, "2").await;
     world.done(second).await;
     assert!(world.breakers().await.is_empty(), "two of three since the reset");
     world.agrees().await;
@@ -162,9 +162,9 @@ async fn s118_without_the_stream_the_refusal_of_the_next_open_tells() {
     world.done(first).await;
     let second = world.order(&taking()).await;
     let record = world.done(second).await;
-    assert_eq!((record.state, world.sends(second).await), (OrderState::Rejected, 1));
+    assert_eq!((record.state, world.sends_of(second).await), (OrderState::Rejected, 1));
     fuse_blown(&world).await;
-    assert!(world.vetoed(&taking()).await.contains(&"breaker_open".to_owned()));
+    assert!(world.vetoed_for(&taking()).await.contains(&"breaker_open".to_owned()));
     world.agrees().await;
     world.engine.stop().await;
 }

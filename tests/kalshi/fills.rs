@@ -59,7 +59,7 @@ async fn s19_a_fill_on_the_stream_before_the_ack_is_booked_once() {
     let record = world.done(order).await;
     assert_eq!((record.state, record.filled), (OrderState::Filled, Quantity::whole(3)));
     world.until("the ack", async || world.when(order, |_| true).await.venue_order_id.is_some()).await;
-    assert_eq!((world.count(order, "Filled").await, world.sends(order).await), (1, 1));
+    assert_eq!((world.count_of(order, "Filled").await, world.sends_of(order).await), (1, 1));
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -71,7 +71,7 @@ async fn s19_a_fill_that_names_only_the_venues_order_waits_for_its_identity() {
     world.fault(json!({ "kind": "late_reply", "call": "create", "ms": 900, "count": 1 })).await;
     let order = world.order(&taking()).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.count(order, "Filled").await, world.sends(order).await), (OrderState::Filled, 1, 1));
+    assert_eq!((record.state, world.count_of(order, "Filled").await, world.sends_of(order).await), (OrderState::Filled, 1, 1));
     assert!(world.place_of(order, "OrderAcked").await < world.place_of(order, "Filled").await);
     assert!(world.breakers().await.is_empty(), "it is no foreign fill");
     world.agrees().await;
@@ -87,7 +87,7 @@ async fn s20_a_fill_told_by_stream_and_by_rest_is_one() {
     let before = world.requests("fills").await.len();
     world.until("two more readings", async || world.requests("fills").await.len() >= before + 3).await;
     world.agrees().await;
-    assert_eq!(world.count(order, "Filled").await, 1);
+    assert_eq!(world.count_of(order, "Filled").await, 1);
     world.engine.stop().await;
 }
 
@@ -100,7 +100,7 @@ async fn s21_a_fill_told_again_after_a_restart_is_one() {
     let before = world.requests("fills").await.len();
     let world = world.restarted().await;
     assert!(world.requests("fills").await.len() > before, "the fills were read again");
-    assert_eq!(world.count(order, "Filled").await, 1);
+    assert_eq!(world.count_of(order, "Filled").await, 1);
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -127,7 +127,7 @@ async fn s24_a_no_order_matched_with_yes_buyers_holds_no_and_nets_against_yes() 
     let world = World::set(&[("ALLOW_HEDGING", "true")], true).await;
     let order = world.resting(&Wish::open("no", "0.49", "5", "gtd")).await;
     assert_eq!(world.venue_order(order).await["book_side"], "ask");
-    world.hit(order, "5").await;
+    world.hit_order(order, "5").await;
     let record = world.done(order).await;
     assert_eq!((record.filled, record.average_price()), (Quantity::whole(5), Price::parse("0.49").ok()));
     world.agrees().await;
@@ -188,15 +188,15 @@ async fn s29_a_fill_without_a_fee_counts_a_bound_until_the_venue_names_it() {
     let order = world.resting(&resting()).await;
     world.fault(json!({ "kind": "ws_drop", "channel": "fill" })).await;
     world.fault(json!({ "kind": "stale_read", "call": "fills", "ms": 1_500 })).await;
-    world.hit(order, "3").await;
+    world.hit_order(order, "3").await;
     let fill = told(&world, order, "0.45", None).await;
     tell(&world, fill);
     let record = world.done(order).await;
     assert!(record.fees > Usd::ZERO, "the most it can cost");
     let provisional = |event: &Event| matches!(event, Event::Filled(fill) if fill.fee_provisional);
     assert!(world.story(order).await.iter().any(provisional));
-    world.until("the venue's fee", async || world.count(order, "FeeCorrected").await == 1).await;
+    world.until("the venue's fee", async || world.count_of(order, "FeeCorrected").await == 1).await;
     world.agrees().await;
-    assert_eq!(world.count(order, "Filled").await, 1);
+    assert_eq!(world.count_of(order, "Filled").await, 1);
     world.engine.stop().await;
 }

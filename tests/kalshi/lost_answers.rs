@@ -43,7 +43,7 @@ async fn s1_a_resting_order_whose_ack_was_lost_is_found_by_its_client_id() {
         assert_eq!(at_venue["status"], "resting");
         let record = world.when(order, |record| record.venue_order_id.is_some()).await;
         assert_eq!(record.venue_order_id.expect("a name").as_str(), at_venue["order_id"]);
-        assert_eq!((world.sends(order).await, record.attempts), (1, 1), "{how}");
+        assert_eq!((world.sends_of(order).await, record.attempts), (1, 1), "{how}");
         assert_eq!(world.stage.truth().await.expect("truth")["orders"].as_object().map(|orders| orders.len()), Some(1));
         world.agrees().await;
         world.engine.stop().await;
@@ -58,7 +58,10 @@ async fn s2_fills_of_an_order_whose_ack_was_lost_belong_to_its_intent() {
     let order = world.order(&taking()).await;
     let record = world.done(order).await;
     assert_eq!((record.state, record.filled), (OrderState::Filled, Quantity::whole(3)));
-    assert_eq!((world.sends(order).await, world.count(order, "OrderOutcomeUnknown").await, world.count(order, "Filled").await), (1, 1, 1));
+    assert_eq!(
+        (world.sends_of(order).await, world.count_of(order, "OrderOutcomeUnknown").await, world.count_of(order, "Filled").await),
+        (1, 1, 1)
+    );
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -73,7 +76,7 @@ async fn s2_a_fill_heard_on_the_stream_names_the_order_whose_ack_was_lost() {
     assert_eq!(record.venue_order_id.expect("a name").as_str(), world.venue_order(order).await["order_id"]);
     // What is read by REST names only the venue's order: without the name no reading would ever be complete.
     let world = world.restarted().await;
-    assert_eq!((world.sends(order).await, world.count(order, "Filled").await), (1, 1));
+    assert_eq!((world.sends_of(order).await, world.count_of(order, "Filled").await), (1, 1));
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -84,7 +87,7 @@ async fn s3_an_order_that_cannot_rest_is_absent_only_after_the_proof_window_and_
     world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "processed": false, "count": 1 })).await;
     let order = world.order(&taking()).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await, world.venue_order(order).await), (OrderState::NotPlaced, 1, Value::Null));
+    assert_eq!((record.state, world.sends_of(order).await, world.venue_order(order).await), (OrderState::NotPlaced, 1, Value::Null));
     let sent_at = record.last_sent_at.expect("it was sent");
     let proven = world.story(order).await.into_iter().find_map(|event| match event {
         Event::OrderNotPlaced { cause: NotPlaced::Absent { read_through }, .. } => Some(read_through),
@@ -102,7 +105,7 @@ async fn s3_an_absent_resting_order_is_sent_again_under_the_same_id_while_its_si
     let world = world(2_000).await;
     world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "processed": false, "count": 1 })).await;
     let order = world.resting(&resting(30_000)).await;
-    assert_eq!((world.sends(order).await, world.count(order, "SubmitStarted").await), (2, 2));
+    assert_eq!((world.sends_of(order).await, world.count_of(order, "SubmitStarted").await), (2, 2));
     let rows = world.requests("create").await;
     assert_eq!(rows[0]["body"], rows[1]["body"], "the identical order");
     assert!(world.place_of(order, "OrderOutcomeUnknown").await < world.place_of(order, "OrderAcked").await);
@@ -123,7 +126,7 @@ async fn s3_an_absent_order_is_not_sent_again_once_its_signal_is_over() {
         .into_iter()
         .filter(|recorded| matches!(recorded.event, Event::SubmitStarted { .. }) && recorded.recorded_at >= record.order.expires_at);
     assert_eq!(late.count(), 0);
-    assert_eq!(world.sends(order).await, world.count(order, "SubmitStarted").await as u64, "each send is on record");
+    assert_eq!(world.sends_of(order).await, world.count_of(order, "SubmitStarted").await as u64, "each send is on record");
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -135,13 +138,13 @@ async fn s4_a_5xx_never_means_rejected() {
         world.fault(json!({ "kind": "status", "call": "create", "status": status, "processed": true, "count": 1 })).await;
         let order = world.order(&Wish { size: "1", ..taking() }).await;
         let record = world.done(order).await;
-        assert_eq!((record.state, world.sends(order).await), (OrderState::Filled, 1), "{status}");
-        assert_eq!(world.count(order, "OrderRejected").await, 0);
+        assert_eq!((record.state, world.sends_of(order).await), (OrderState::Filled, 1), "{status}");
+        assert_eq!(world.count_of(order, "OrderRejected").await, 0);
     }
     world.fault(json!({ "kind": "status", "call": "create", "status": 503, "count": 1 })).await;
     let order = world.order(&taking()).await;
     assert_eq!(world.done(order).await.state, OrderState::NotPlaced, "not processed: proven absent, not rejected");
-    assert_eq!((world.sends(order).await, world.count(order, "OrderRejected").await), (1, 0));
+    assert_eq!((world.sends_of(order).await, world.count_of(order, "OrderRejected").await), (1, 0));
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -153,7 +156,7 @@ async fn s8_an_answer_that_breaks_off_leaves_the_order_unknown_until_it_is_found
     world.fault(json!({ "kind": "truncated", "call": "create", "count": 1 })).await;
     let order = world.order(&taking()).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await), (OrderState::Filled, 1));
+    assert_eq!((record.state, world.sends_of(order).await), (OrderState::Filled, 1));
     assert!(world.place_of(order, "OrderOutcomeUnknown").await < world.place_of(order, "OrderAcked").await);
     world.agrees().await;
     world.engine.stop().await;
@@ -169,8 +172,8 @@ async fn s10_a_201_that_names_no_order_is_no_acknowledgement() {
         world.fault(fault).await;
         let order = world.order(&Wish { size: "1", ..taking() }).await;
         let expected = if processed { OrderState::Filled } else { OrderState::NotPlaced };
-        assert_eq!((world.done(order).await.state, world.sends(order).await), (expected, 1));
-        assert_eq!(world.count(order, "OrderRejected").await, 0, "it says nothing certain");
+        assert_eq!((world.done(order).await.state, world.sends_of(order).await), (expected, 1));
+        assert_eq!(world.count_of(order, "OrderRejected").await, 0, "it says nothing certain");
     }
     world.agrees().await;
     world.engine.stop().await;
@@ -184,10 +187,10 @@ async fn s12_duplicate_client_id_on_resend_attaches() {
     world.admin("/read_lag", json!({ "ms": 1_200 })).await;
     world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "count": 1 })).await;
     let order = world.resting(&resting(30_000)).await;
-    assert_eq!(world.sends(order).await, 2);
+    assert_eq!(world.sends_of(order).await, 2);
     let seen = world.story(order).await.into_iter().any(|event| matches!(event, Event::OrderOutcomeUnknown { attempt: 2, seen: true, .. }));
     assert!(seen);
-    assert_eq!(world.count(order, "OrderRejected").await, 0);
+    assert_eq!(world.count_of(order, "OrderRejected").await, 0);
     assert_eq!(world.stage.truth().await.expect("truth")["orders"].as_object().map(|orders| orders.len()), Some(1));
     world.admin("/read_lag", json!({ "ms": 0 })).await;
     world.agrees().await;
@@ -200,7 +203,7 @@ async fn s12_an_id_that_was_seen_and_names_no_order_is_burnt() {
     let seen = json!({ "kind": "refuse", "call": "create", "status": 409, "code": "order_already_exists", "count": 1 });
     world.fault(seen).await;
     let order = world.order(&taking()).await;
-    assert_eq!((world.done(order).await.state, world.sends(order).await), (OrderState::NotPlaced, 1));
+    assert_eq!((world.done(order).await.state, world.sends_of(order).await), (OrderState::NotPlaced, 1));
     let burnt = |event: &Event| matches!(event, Event::OrderNotPlaced { cause: NotPlaced::IdBurnt { .. }, .. });
     assert!(world.story(order).await.iter().any(burnt));
     world.agrees().await;

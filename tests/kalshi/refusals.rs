@@ -28,7 +28,7 @@ async fn s5_a_typed_refusal_rejects_releases_and_is_not_tried_again() {
         world.fault(json!({ "kind": "refuse", "call": "create", "status": status, "code": code, "count": 1 })).await;
         let order = world.order(&taking()).await;
         let record = world.done(order).await;
-        assert_eq!((record.state, world.sends(order).await, record.attempts), (OrderState::Rejected, 1, 1), "{status} {code}");
+        assert_eq!((record.state, world.sends_of(order).await, record.attempts), (OrderState::Rejected, 1, 1), "{status} {code}");
         assert!(record.ended.expect("why").contains(code));
         let named = |event: &Event| matches!(event, Event::OrderRejected { code: heard, .. } if **heard == *code);
         assert!(world.story(order).await.iter().any(named));
@@ -45,9 +45,9 @@ async fn s5_a_403_of_the_key_rejects_the_order_and_halts_the_venue() {
     let world = World::new().await;
     world.fault(json!({ "kind": "refuse", "call": "create", "status": 403, "code": "insufficient_scope", "count": 1 })).await;
     let order = world.order(&taking()).await;
-    assert_eq!((world.done(order).await.state, world.sends(order).await), (OrderState::Rejected, 1));
+    assert_eq!((world.done(order).await.state, world.sends_of(order).await), (OrderState::Rejected, 1));
     world.until("the venue to be halted", async || mode(&world).await == VenueMode::Halted).await;
-    assert!(world.vetoed(&taking()).await.contains(&"venue_not_ready".to_owned()));
+    assert!(world.vetoed_for(&taking()).await.contains(&"venue_not_ready".to_owned()));
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -58,8 +58,12 @@ async fn s6_a_429_is_a_refusal_after_which_the_same_order_goes_again() {
     world.fault(json!({ "kind": "too_many_requests", "call": "create", "count": 2 })).await;
     let order = world.order(&taking()).await;
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await), (OrderState::Filled, 3));
-    assert_eq!((world.count(order, "SubmitStarted").await, world.count(order, "OrderOutcomeUnknown").await), (3, 0), "each send on record");
+    assert_eq!((record.state, world.sends_of(order).await), (OrderState::Filled, 3));
+    assert_eq!(
+        (world.count_of(order, "SubmitStarted").await, world.count_of(order, "OrderOutcomeUnknown").await),
+        (3, 0),
+        "each send on record"
+    );
     let bodies: Vec<Value> = world.requests("create").await.into_iter().map(|row| row["body"].clone()).collect();
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "the identical order");
     world.agrees().await;
@@ -86,9 +90,9 @@ async fn s7_a_pause_blocks_opens_allows_cancels_and_ends_with_a_reconciliation()
     let resting = world.resting(&Wish::open("yes", "0.45", "3", "gtd")).await;
     world.admin("/exchange", json!({ "trading_active": false })).await;
     let refused = world.order(&taking()).await;
-    assert_eq!((world.done(refused).await.state, world.sends(refused).await), (OrderState::Rejected, 1));
+    assert_eq!((world.done(refused).await.state, world.sends_of(refused).await), (OrderState::Rejected, 1));
     world.until("cancels only", async || mode(&world).await == VenueMode::CancelOnly).await;
-    assert!(world.vetoed(&taking()).await.contains(&"venue_not_ready".to_owned()));
+    assert!(world.vetoed_for(&taking()).await.contains(&"venue_not_ready".to_owned()));
     let done = world.engine.engine.operator("test", arbees::engine::Command::CancelAll).await;
     done.expect("cancels are allowed");
     assert_eq!(world.done(resting).await.state, OrderState::Canceled);
@@ -117,11 +121,11 @@ async fn s14_an_order_that_takes_nothing_or_a_part_ends_and_its_rest_is_not_sent
     let world = World::new().await;
     let nothing = world.order(&Wish::open("yes", "0.49", "3", "ioc")).await;
     let record = world.done(nothing).await;
-    assert_eq!((record.state, record.filled, world.sends(nothing).await), (OrderState::Canceled, Quantity::ZERO, 1));
+    assert_eq!((record.state, record.filled, world.sends_of(nothing).await), (OrderState::Canceled, Quantity::ZERO, 1));
     world.admin(&format!("/markets/{TICKER}/book"), json!({ "bids": [["0.48", "10"]], "asks": [["0.50", "2"]] })).await;
     let part = world.order(&Wish { size: "5", ..taking() }).await;
     let record = world.done(part).await;
-    assert_eq!((record.state, record.filled, world.sends(part).await), (OrderState::Canceled, Quantity::whole(2), 1));
+    assert_eq!((record.state, record.filled, world.sends_of(part).await), (OrderState::Canceled, Quantity::whole(2), 1));
     world.agrees().await;
     let truth = world.stage.truth().await.expect("truth");
     assert_eq!(truth["orders"].as_object().map(|orders| orders.len()), Some(2), "no order for the rest");
@@ -136,7 +140,7 @@ async fn s14_an_order_that_comes_late_is_in_flight_until_it_is_known_to_have_end
     world.when(order, |record| record.state == OrderState::Unknown).await;
     assert_eq!(world.venue_order(order).await, Value::Null, "it is still on its way");
     let record = world.done(order).await;
-    assert_eq!((record.state, world.sends(order).await), (OrderState::Filled, 1));
+    assert_eq!((record.state, world.sends_of(order).await), (OrderState::Filled, 1));
     world.agrees().await;
     world.engine.stop().await;
 }

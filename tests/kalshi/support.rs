@@ -41,7 +41,7 @@ impl Drop for Folder {
 pub struct World {
     pub stage: Stage,
     pub engine: Running,
-    _folder: Folder,
+    pub _folder: Folder,
 }
 
 impl World {
@@ -125,7 +125,7 @@ impl World {
         self.log().await.into_iter().map(|recorded| recorded.event).filter(|event| event.order_id() == Some(order_id)).collect()
     }
 
-    pub async fn count(&self, order_id: OrderId, name: &str) -> usize {
+    pub async fn count_of(&self, order_id: OrderId, name: &str) -> usize {
         self.story(order_id).await.iter().filter(|event| event.name() == name).count()
     }
 
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// How often the venue was sent this order.
-    pub async fn sends(&self, order_id: OrderId) -> u64 {
+    pub async fn sends_of(&self, order_id: OrderId) -> u64 {
         let truth = self.stage.truth().await.expect("the truth");
         truth["creates"][order_id.client_order_id().as_str()].as_u64().unwrap_or(0)
     }
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// The crowd trades against exactly this order.
-    pub async fn hit(&self, order_id: OrderId, quantity: &str) {
+    pub async fn hit_order(&self, order_id: OrderId, quantity: &str) {
         let named = json!({ "client_order_id": order_id.client_order_id().to_string(), "quantity": quantity });
         self.admin("/hit", named).await;
     }
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// The reasons why a wish was not traded.
-    pub async fn vetoed(&self, wish: &Wish) -> Vec<String> {
+    pub async fn vetoed_for(&self, wish: &Wish) -> Vec<String> {
         let id = self.stage.send(&self.engine, wish).await.expect("sent");
         let story = self.stage.answer(&self.engine, &id).await.expect("an answer");
         assert_eq!(story["answer"], "vetoed", "{story}");
