@@ -11,9 +11,11 @@ use super::accounts::{KalshiAccount, kalshi_account};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::event::Scope;
 use crate::domain::fees::BalanceUnit;
 use crate::domain::ids::{Mode, sha256};
 use crate::domain::market::{Instrument, Venue};
+use crate::domain::verdict::Reason;
 use crate::engine::Input;
 use crate::projections::Projections;
 use crate::venues::kalshi::stream::{self, StreamEvent, StreamSettings};
@@ -65,20 +67,23 @@ impl Counters {
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases: leases.clone() };
         let mut counters = Self { desks: Desks::default(), paper: None, kalshi: None, leases, epoch, venues: Vec::new() };
         match account {
-            Some(account) => counters.add_kalshi(config, account, gate).await,
+            Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
         }
         tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag());
         Ok(counters)
     }
 
-    async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate) {
+    async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
         let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
         let start = |ws| stream::start(Arc::clone(account.venue.client()), StreamSettings::new(ws), events);
         let handle = account.ws.clone().map(start);
         let stream = handle.is_some().then_some(stream);
         let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
+        if fuse_blown {
+            desk.fuse_blown();
+        }
         self.desks.add(Venue::Kalshi, Arc::new(desk.clone()));
         self.venues.push(Venue::Kalshi);
         self.kalshi = Some(Kalshi { desk, stream, read_every_ms: account.read_every_ms });
@@ -132,6 +137,11 @@ pub async fn take_leases(config: &Config, book: &Projections, bus: &Arc<dyn Bus>
         leases.push(Arc::new(lease));
     }
     Ok(leases)
+}
+
+/// The breaker of an earlier session still says so: the order group is reset when somebody has closed that breaker.
+fn fuse_has_blown(book: &Projections) -> bool {
+    book.breakers.open().any(|(scope, trip)| *scope == Scope::Venue(Venue::Kalshi) && trip.reason == Reason::FuseBlown)
 }
 
 fn host() -> String {

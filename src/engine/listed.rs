@@ -127,6 +127,7 @@ impl Engine {
             venue_at: fill.at,
             source: FillSource::Venue,
         };
+        let unnamed = record.venue_order_id.is_none();
         match (self.book.fee_of(&report), fill.fee) {
             (None, _) => self.fill(now, report, out),
             (Some(booked), Some(fee)) if booked != fee => {
@@ -135,6 +136,16 @@ impl Engine {
             }
             _ => {}
         }
+        if unnamed {
+            self.named_by_fill(now, order_id, fill.venue_order_id, out);
+        }
+    }
+
+    /// Only the stream names our order beside the venue's: what is read later has but the venue's name of it.
+    fn named_by_fill(&mut self, now: Now, order_id: OrderId, venue_order_id: VenueOrderId, out: &mut Vec<Effect>) {
+        self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at: None }], out);
+        self.claim(now, &order_id, out);
+        self.after_ack(now, order_id, out);
     }
 
     pub(super) fn listed(&mut self, now: Now, listed: VenueOrder, out: &mut Vec<Effect>) {
@@ -145,7 +156,9 @@ impl Engine {
             }
             return;
         };
-        let Some(record) = self.book.orders.get(&order_id).filter(|record| !record.is_done()) else { return };
+        // One that has ended may still lack its name, for which its fills wait.
+        let unfinished = |record: &&OrderRecord| !record.is_done() || record.venue_order_id.is_none();
+        let Some(record) = self.book.orders.get(&order_id).filter(unfinished) else { return };
         // Being sent right now: its own answer comes, too, and names it. A fill may already wait for the name.
         if !record.external && !is_as_sent(record, &listed) {
             return self.mismatched(now, order_id, &listed.venue_order_id, out);

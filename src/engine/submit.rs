@@ -112,8 +112,12 @@ impl Engine {
     }
 
     fn unknown(&mut self, now: Now, order_id: OrderId, attempt: u32, why: &str, seen: bool, out: &mut Vec<Effect>) {
-        let live = self.book.orders.get(&order_id).is_some_and(|r| matches!(r.state, OrderState::Submitting | OrderState::Unknown));
-        if live {
+        let Some(state) = self.book.orders.get(&order_id).map(|record| record.state) else { return };
+        if state == OrderState::Working {
+            // Named by the stream meanwhile; whether it still works, this answer would have said.
+            return self.set_timer(now.mono.plus_ms(FIRST_LOOK_UP_MS), Timer::LookUp(order_id));
+        }
+        if matches!(state, OrderState::Submitting | OrderState::Unknown) {
             let why: String = why.chars().take(256).collect();
             self.append(now, vec![Event::OrderOutcomeUnknown { order_id, attempt, why: why.into(), seen }], out);
             self.set_timer(now.mono.plus_ms(FIRST_LOOK_UP_MS), Timer::LookUp(order_id));

@@ -71,7 +71,7 @@ impl KalshiDesk {
         self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// The venue's fuse has blown: opens get a fresh one, but not those that were on their way.
+    /// The venue's fuse has blown: the next open resets it, but none that was on its way.
     pub fn fuse_blown(&self) {
         self.0.fuse_blown();
     }
@@ -116,7 +116,12 @@ impl Inner {
         if self.fuse_contracts.is_zero() || self.no_fuses.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.replace_blown()?;
+        self.has_fuse(order).await?;
+        self.reset_blown().await?;
+        self.has_fuse(order).await
+    }
+
+    async fn has_fuse(&self, order: &Order) -> Result<(), String> {
         let armed = self.venue.route(order).order_group.is_some();
         if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
     }
@@ -126,18 +131,22 @@ impl Inner {
         *self.blown.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
-    fn replace_blown(&self) -> Result<(), String> {
-        let mut blown = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
-        match *blown {
-            None => return Ok(()),
-            Some(since) if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) => {
-                return Err("the order group has just blown".to_owned());
-            }
-            Some(_) => *blown = None,
+    async fn reset_blown(&self) -> Result<(), String> {
+        let blown = *self.blown.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = blown else { return Ok(()) };
+        if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) {
+            return Err("the order group has just blown".to_owned());
         }
         for shard in self.venue.fuses().into_keys() {
-            self.venue.disarm_fuse(shard);
+            match self.venue.reset_fuse(shard).await {
+                // Somebody has deleted it: another one takes its place.
+                Err(error) if error.status() == Some(404) => drop(self.venue.disarm_fuse(shard)),
+                reset => reset.map_err(|error| format!("the blown order group: {error}"))?,
+            }
         }
+        let mut now = self.blown.lock().unwrap_or_else(PoisonError::into_inner);
+        // Unless it blew again meanwhile.
+        *now = now.filter(|at| *at != since);
         Ok(())
     }
 

@@ -100,23 +100,57 @@ async fn s118_a_blown_order_group_trips_the_venues_breaker_until_an_operator_res
     let world = world.restarted().await;
     assert!(world.breakers().await.contains(&fuse_breaker()));
     assert!(world.vetoed_for(&taking()).await.contains(&"breaker_open".to_owned()));
+    reset(&world).await;
+    let order = world.order(&taking()).await;
+    assert_eq!(world.done(order).await.state, OrderState::Filled);
+    world.agrees().await;
+    world.engine.stop().await;
+}
+
+/// An operator closes the breaker, later than any approval from before lives.
+async fn reset(world: &World) {
+    let blown = world.stage.now();
+    world.until("approvals from before to be over", async || world.stage.now().ms_since(blown) > 1_000).await;
+    let reset = Command::ResetBreaker { scope: Scope::Venue(Venue::Kalshi), reason: "looked at".to_owned() };
+    world.engine.engine.operator("test", reset).await.expect("reset");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s118_a_fuse_that_blew_while_nobody_ran_stops_opens_after_the_start() {
+    let world = World::set(&[("KALSHI_FUSE_CONTRACTS", "4")], true).await;
+    let orders = [world.resting(&resting()).await, world.resting(&resting()).await];
+    let world = world
+        .restarted_after(async |stage| {
+            for order in orders {
+                let named = json!({ "client_order_id": order.client_order_id().to_string(), "quantity": "2" });
+                stage.admin("POST", "/hit", named).await.expect("a fill");
+            }
+        })
+        .await;
+    let refused = world.order(&taking()).await;
+    assert_eq!(world.done(refused).await.state, OrderState::Rejected);
+    fuse_blown(&world).await;
+    for order in orders {
+        assert_eq!(world.done(order).await.state, OrderState::Canceled);
+    }
+    world.agrees().await;
     world.engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s118_after_the_reset_by_an_operator_opens_carry_a_fresh_fuse() {
+async fn s118_after_the_reset_by_an_operator_the_fuse_guards_anew() {
     let world = World::set(&[("KALSHI_FUSE_CONTRACTS", "3")], true).await;
     let first = world.order(&taking()).await;
     world.done(first).await;
     fuse_blown(&world).await;
-    let reset = Command::ResetBreaker { scope: Scope::Venue(Venue::Kalshi), reason: "looked at".to_owned() };
-    world.engine.engine.operator("test", reset).await.expect("reset");
-    let blown = world.stage.now();
-    world.until("approvals from before to be over", async || world.stage.now().ms_since(blown) > 1_000).await;
+    reset(&world).await;
     let second = world.resting(&Wish { size: "2", ..resting() }).await;
     let (old, new) = (world.venue_order(first).await, world.venue_order(second).await);
-    assert!(old["order_group_id"].is_string() && new["order_group_id"].is_string(), "{old} {new}");
-    assert_ne!(old["order_group_id"], new["order_group_id"]);
+    assert!(old["order_group_id"].is_string(), "{old}");
+    assert_eq!(old["order_group_id"], new["order_group_id"]);
+    world.hit_order(second, "2").await;
+    world.done(second).await;
+    assert!(world.breakers().await.is_empty(), "two of three since the reset");
     world.agrees().await;
     world.engine.stop().await;
 }

@@ -67,6 +67,21 @@ async fn s2_fills_of_an_order_whose_ack_was_lost_belong_to_its_intent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s2_a_fill_heard_on_the_stream_names_the_order_whose_ack_was_lost() {
+    let world = world(2_000).await;
+    world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "count": 1 })).await;
+    let order = world.order(&taking()).await;
+    world.done(order).await;
+    let record = world.when(order, |record| record.venue_order_id.is_some()).await;
+    assert_eq!(record.venue_order_id.expect("a name").as_str(), world.venue_order(order).await["order_id"]);
+    // What is read by REST names only the venue's order: without the name no reading would ever be complete.
+    let world = world.restarted().await;
+    assert_eq!((world.sends_of(order).await, world.count_of(order, "Filled").await), (1, 1));
+    world.agrees().await;
+    world.engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s3_an_order_that_cannot_rest_is_absent_only_after_the_proof_window_and_never_sent_again() {
     let world = world(400).await;
     world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "processed": false, "count": 1 })).await;

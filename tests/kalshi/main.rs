@@ -1,5 +1,9 @@
 //! The live Kalshi code against Kalshi's double over real HTTP and WebSocket: scenarios by number (`shared/scenarios.md`).
 
+/// The program itself as child processes.
+#[allow(dead_code)] // the worker's own tests use the rest
+#[path = "../worker/arbees.rs"]
+mod arbees;
 /// Cancels: S36-S40, S45.
 mod cancels;
 /// Closes never flip.
@@ -12,6 +16,8 @@ mod feeds;
 mod fills;
 /// What an account starts with; caps; dry runs.
 mod first_day;
+/// kill -9 of the program itself: S15-S18.
+mod kills;
 /// Markets and the exchange live their lives.
 mod lifecycle;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
@@ -24,8 +30,8 @@ mod program;
 mod refusals;
 /// What a world shows.
 mod seen;
-/// A real nats-server.
-#[allow(dead_code)]
+/// A nats-server of its own for each test that starts the program.
+#[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/support.rs"]
 mod servers;
 /// Markets end.

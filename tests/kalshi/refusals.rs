@@ -14,6 +14,11 @@ fn taking() -> Wish {
     Wish::open("yes", "0.50", "3", "ioc")
 }
 
+async fn mode(world: &World) -> VenueMode {
+    let mode = world.engine.engine.query(|engine| engine.book().venues.mode(Venue::Kalshi)).await;
+    mode.expect("an engine")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn s5_a_typed_refusal_rejects_releases_and_is_not_tried_again() {
     let world = World::set(&[("MAX_CONSECUTIVE_ERRORS", "100")], true).await;
@@ -41,7 +46,7 @@ async fn s5_a_403_of_the_key_rejects_the_order_and_halts_the_venue() {
     world.fault(json!({ "kind": "refuse", "call": "create", "status": 403, "code": "insufficient_scope", "count": 1 })).await;
     let order = world.order(&taking()).await;
     assert_eq!((world.done(order).await.state, world.sends_of(order).await), (OrderState::Rejected, 1));
-    world.until("the venue to be halted", async || !world.stage.is_open(&world.engine).await).await;
+    world.until("the venue to be halted", async || mode(&world).await == VenueMode::Halted).await;
     assert!(world.vetoed_for(&taking()).await.contains(&"venue_not_ready".to_owned()));
     world.agrees().await;
     world.engine.stop().await;
@@ -86,8 +91,7 @@ async fn s7_a_pause_blocks_opens_allows_cancels_and_ends_with_a_reconciliation()
     world.admin("/exchange", json!({ "trading_active": false })).await;
     let refused = world.order(&taking()).await;
     assert_eq!((world.done(refused).await.state, world.sends_of(refused).await), (OrderState::Rejected, 1));
-    let mode = async || world.engine.engine.query(|engine| engine.book().venues.mode(Venue::Kalshi)).await;
-    world.until("cancels only", async || mode().await == Some(VenueMode::CancelOnly)).await;
+    world.until("cancels only", async || mode(&world).await == VenueMode::CancelOnly).await;
     assert!(world.vetoed_for(&taking()).await.contains(&"venue_not_ready".to_owned()));
     let done = world.engine.engine.operator("test", arbees::engine::Command::CancelAll).await;
     done.expect("cancels are allowed");

@@ -12,6 +12,8 @@ use arbees::domain::verdict::Reason;
 use arbees::projections::OrderRecord;
 use serde_json::{Value, json};
 
+pub use crate::servers::{PATIENCE, fresh_folder, until};
+
 /// A fresh folder, removed with the world.
 pub struct Folder(pub PathBuf);
 
@@ -70,7 +72,13 @@ impl World {
 
     /// The same account and log with a new process, as it were.
     pub async fn restarted(self) -> Self {
+        self.restarted_after(async |_| ()).await
+    }
+
+    /// The same, with something happening in between.
+    pub async fn restarted_after(self, between: impl AsyncFnOnce(&Stage)) -> Self {
         self.engine.stop().await;
+        between(&self.stage).await;
         let engine = self.stage.engine().await.expect("an engine");
         Self { engine, ..self }
     }

@@ -40,7 +40,9 @@ impl Place {
     }
 
     pub fn mode_dir(&self) -> PathBuf {
-        self.dir.join("paper")
+        let setting = |name| self.settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let data = setting("DATA_DIR").map_or_else(|| self.dir.clone(), PathBuf::from);
+        data.join(setting("TRADING_MODE").unwrap_or("paper"))
     }
 
     /// Nothing of the environment of the test counts, and no `.env` lies there.

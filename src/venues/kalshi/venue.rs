@@ -176,9 +176,19 @@ impl KalshiVenue {
         Ok(())
     }
 
-    /// Arms a fuse on this shard: opening orders join it from now on.
+    /// Arms a fuse on this shard: opening orders join it from now on. The one of an earlier process goes on: an order sent
+    /// again is the identical one, and what blew meanwhile is not forgotten.
     pub async fn arm_fuse(&self, exchange_index: u32, contracts_max: Quantity) -> Result<String, CallError> {
-        let id = self.client.create_group(contracts_max, exchange_index).await?;
+        let groups = match self.client.groups().await {
+            // A venue that shows no groups has none of ours to go on with.
+            Err(error) if matches!(error.status(), Some(404 | 405 | 501)) => Vec::new(),
+            listed => listed?,
+        };
+        let ours = groups.into_iter().filter(|group| group.is_fuse(exchange_index, contracts_max)).map(|group| group.id).min();
+        let id = match ours {
+            Some(id) => id,
+            None => self.client.create_group(contracts_max, exchange_index).await?,
+        };
         locked(&self.fuses).insert(exchange_index, id.clone());
         Ok(id)
     }
@@ -186,6 +196,12 @@ impl KalshiVenue {
     /// Opening orders of this shard carry no fuse any more; the group itself stays.
     pub fn disarm_fuse(&self, exchange_index: u32) -> Option<String> {
         locked(&self.fuses).remove(&exchange_index)
+    }
+
+    /// Lets this shard's fuse take orders again after it has blown.
+    pub async fn reset_fuse(&self, exchange_index: u32) -> Result<(), CallError> {
+        let Some(id) = locked(&self.fuses).get(&exchange_index).cloned() else { return Ok(()) };
+        self.client.reset_group(&id, Some(exchange_index)).await
     }
 
     pub fn fuses(&self) -> BTreeMap<u32, String> {

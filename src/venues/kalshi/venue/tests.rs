@@ -357,6 +357,13 @@ async fn a_pause_leaves_cancels_only() {
     assert_eq!(rig.mode(), VenueMode::Open);
 }
 
+fn groups(rows: &[(&str, u32, &str)]) -> String {
+    let row = |(id, shard, limit): &(&str, u32, &str)| {
+        format!(r#"{{"id":"{id}","exchange_index":{shard},"contracts_limit_fp":"{limit}","is_auto_cancel_enabled":true}}"#)
+    };
+    format!(r#"{{"order_groups":[{}]}}"#, rows.iter().map(row).collect::<Vec<_>>().join(","))
+}
+
 #[tokio::test]
 async fn orders_to_a_known_market_name_its_shard_and_its_fuse() {
     let market = format!(
@@ -367,7 +374,9 @@ async fn orders_to_a_known_market_name_its_shard_and_its_fuse() {
         ("GET", "/markets/", 200, market),
         ("GET", "/events/KXHIGHNY-26NOV22", 200, r#"{"event":{"series_ticker":"KXHIGHNY"}}"#.to_owned()),
         ("GET", "/series/KXHIGHNY", 200, r#"{"series":{"fee_type":"quadratic","fee_multiplier":1}}"#.to_owned()),
+        ("GET", "/portfolio/order_groups", 200, groups(&[("g-0", 1, "100.00"), ("g-9", 2, "50.00")])),
         ("POST", "/portfolio/order_groups/create", 201, r#"{"order_group_id":"g-1","subaccount":0}"#.to_owned()),
+        ("GET", "/portfolio/order_groups", 200, groups(&[("g-1", 2, "100.00")])),
     ])
     .await;
     let order = approved();
@@ -376,7 +385,9 @@ async fn orders_to_a_known_market_name_its_shard_and_its_fuse() {
     rig.venue.arm_fuse(2, Quantity::whole(100)).await.expect("armed");
     let route = rig.venue.route(order.order());
     assert_eq!((route.exchange_index, route.order_group.as_deref()), (Some(2), Some("g-1")));
-    assert_eq!(rig.asked().len(), 4);
+    rig.venue.disarm_fuse(2);
+    assert_eq!(rig.venue.arm_fuse(2, Quantity::whole(100)).await.as_deref(), Ok("g-1"), "the one that is there");
+    assert_eq!(rig.asked().len(), 6);
 }
 
 #[tokio::test]

@@ -125,6 +125,14 @@ pub struct Group {
     pub exchange_index: Option<Num<u32>>,
 }
 
+impl Group {
+    /// As we arm them: where it names no shard it is on the first.
+    pub fn is_fuse(&self, exchange_index: u32, contracts_max: Quantity) -> bool {
+        let shard = self.exchange_index.as_ref().map_or(0, |shard| shard.0);
+        shard == exchange_index && self.contracts_limit_fp.as_ref().is_some_and(|limit| limit.0 == contracts_max)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub struct OneGroup {
     pub contracts_limit_fp: Option<Num<Quantity>>,
