@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
@@ -122,27 +122,21 @@ impl KalshiBooks {
 
     /// Passes on what the stream shows, and reads what it doesn't. Runs until the process ends.
     pub async fn listen(self: Arc<Self>, mut stream: Option<mpsc::Receiver<StreamEvent>>, desk: PaperDesk, engine: EngineHandle) {
-        let (mut next_poll, mut next_description) = (Instant::now() + POLL, Instant::now() + DESCRIBE_EVERY);
+        let (mut polls, mut descriptions) = (interval(POLL), interval(DESCRIBE_EVERY));
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        descriptions.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = next_event(&mut stream) => match event {
                     Some(event) => {
                         if self.heard(event, &desk, &engine) {
-                            next_poll = Instant::now();
+                            polls.reset_immediately();
                         }
                     }
                     None => stream = None,
                 },
-                () = tokio::time::sleep_until(next_poll.min(next_description)) => {
-                    if Instant::now() >= next_description {
-                        next_description = Instant::now() + DESCRIBE_EVERY;
-                        self.describe(|_| true, &desk, &engine);
-                    }
-                    if Instant::now() >= next_poll {
-                        self.poll(&desk, &engine).await;
-                        next_poll = Instant::now() + POLL;
-                    }
-                }
+                _ = polls.tick() => self.poll(&desk, &engine).await,
+                _ = descriptions.tick() => self.describe(|_| true, &desk, &engine),
             }
         }
     }
