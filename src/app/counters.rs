@@ -27,6 +27,7 @@ use crate::workers::kalshi_desk::KalshiDesk;
 use crate::workers::kalshi_listener::KalshiListener;
 use crate::workers::lease::Lease;
 use crate::workers::market_feed;
+use crate::workers::paper_books::KalshiBooks;
 use crate::workers::paper_desk::PaperDesk;
 
 /// A lease can't be taken from a server that isn't there.
@@ -39,13 +40,17 @@ pub struct Counters {
     pub desks: Desks,
     /// On paper.
     pub paper: Option<PaperDesk>,
+    paper_books: Option<PaperBooks>,
     kalshi: Option<Kalshi>,
     leases: Vec<Arc<Lease>>,
     /// Of the lease, where there is one.
     pub epoch: Option<u64>,
-    /// With money.
+    /// With money; on paper, those whose own books are traded on.
     pub venues: Vec<Venue>,
 }
+
+/// With what the stream tells of them, where there is one.
+type PaperBooks = (Arc<KalshiBooks>, Option<mpsc::Receiver<StreamEvent>>);
 
 struct Kalshi {
     desk: KalshiDesk,
@@ -55,23 +60,44 @@ struct Kalshi {
 
 impl Counters {
     /// Errors: a lease that another engine holds; credentials that can't be read.
-    pub async fn open(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
         if config.mode == Mode::Paper {
-            let desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
-            let desks = Desks::paper(Arc::new(desk.clone()));
-            return Ok(Self { desks, paper: Some(desk), kalshi: None, leases: Vec::new(), epoch: None, venues: Vec::new() });
+            return Self::on_paper(config, book, clock, live_books);
         }
         let account = kalshi_account(config, clock)?;
         let leases = take_leases(config, book, bus, clock).await?;
         let epoch = leases.first().map(|lease| lease.revision());
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases: leases.clone() };
-        let mut counters = Self { desks: Desks::default(), paper: None, kalshi: None, leases, epoch, venues: Vec::new() };
+        let mut counters =
+            Self { desks: Desks::default(), paper: None, paper_books: None, kalshi: None, leases, epoch, venues: Vec::new() };
         match account {
             Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
         }
         tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag());
         Ok(counters)
+    }
+
+    /// With Kalshi's credentials the paper exchange fills against Kalshi's own books, unless it is fed otherwise.
+    fn on_paper(config: &Config, book: &Projections, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
+        let desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
+        let account = if live_books { kalshi_account(config, clock)? } else { None };
+        let (mut desk, mut paper_books, mut venues) = (desk, None, Vec::new());
+        if let Some(account) = account {
+            let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
+            let start = |ws| {
+                let settings = StreamSettings { levels: true, ..StreamSettings::new(ws) };
+                stream::start(Arc::clone(account.venue.client()), settings, events)
+            };
+            let handle = account.ws.clone().map(start);
+            let stream = handle.is_some().then_some(stream);
+            tracing::info!("{} orders for kalshi fill against Kalshi's own books", config.mode.tag());
+            let books = Arc::new(KalshiBooks::new(account.venue, handle));
+            desk = desk.on_books_of(Arc::clone(&books));
+            (paper_books, venues) = (Some((books, stream)), vec![Venue::Kalshi]);
+        }
+        let desks = Desks::paper(Arc::new(desk.clone()));
+        Ok(Self { desks, paper: Some(desk), paper_books, kalshi: None, leases: Vec::new(), epoch: None, venues })
     }
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
@@ -94,6 +120,9 @@ impl Counters {
         let mut tasks = Vec::new();
         if let Some(desk) = &self.paper {
             tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
+            if let Some((books, stream)) = self.paper_books.take() {
+                tasks.push(tokio::spawn(books.listen(stream, desk.clone(), engine.clone())));
+            }
         }
         if let Some(Kalshi { desk, stream, read_every_ms }) = self.kalshi.take() {
             let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };

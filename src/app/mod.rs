@@ -68,7 +68,7 @@ const RISK_WAIT: Duration = Duration::from_secs(5);
 /// How long the last records may take at the end.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
-/// Where the paper exchange's books come from, beside the signals' own quotes.
+/// Where the paper exchange's books come from, beside the signals' own quotes (and Kalshi itself, given its credentials).
 #[derive(Debug, Default)]
 pub enum Books {
     #[default]
@@ -184,7 +184,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let http_addr = listener.local_addr()?;
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
-    let mut counters = Counters::open(&config, &book, &bus, &clock).await?;
+    let mut counters = Counters::open(&config, &book, &bus, &clock, matches!(books, Books::SignalsOnly)).await?;
     let store: Arc<dyn EventStore> = log;
     let settings = Settings {
         account: config.instance.clone(),

@@ -103,6 +103,8 @@ pub enum FillSource {
     },
     /// The demo's seeded market.
     DemoMarket,
+    /// Kalshi's book as it was then, on paper.
+    KalshiBook,
     /// Nothing was known but the signal's own `yes_bid` / `yes_ask` / `liquidity_available`.
     SignalQuote,
 }

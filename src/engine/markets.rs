@@ -13,6 +13,8 @@ const DESCRIBE_WITHIN_MS: i64 = 3_000;
 const DESCRIBE_AGAIN_MS: i64 = 10_000;
 /// Signals that wait for descriptions; more are judged at once.
 const WAITING_MAX: usize = 256;
+/// Of more markets than this the first are described again when a signal names them.
+const DESCRIBED_MAX: usize = 4_096;
 
 impl Engine {
     /// Holds the signal back while its market is being described. Returns it when there is nothing to wait for.
@@ -32,13 +34,17 @@ impl Engine {
     }
 
     fn undescribed_book(&self, now: Now, signal: &Signal) -> Option<BookKey> {
-        let live = self.settings.mode != Mode::Paper && self.book.venues.mode(signal.venue) != VenueMode::Off;
+        let paper = self.settings.mode == Mode::Paper;
+        let live = if paper { self.describing.contains(&signal.venue) } else { self.book.venues.mode(signal.venue) != VenueMode::Off };
         let id = match signal.venue {
             Venue::Kalshi => signal.market_id.clone(),
             Venue::Polymarket | Venue::Paper => None,
         };
         let key = BookKey { venue: signal.venue, id: id.filter(|_| live)? };
-        let known = self.book.markets.get(&key).is_some_and(|market| market.source == MarketSource::Venue);
+        let known = match paper {
+            true => self.described.contains(&key),
+            false => self.book.markets.get(&key).is_some_and(|market| market.source == MarketSource::Venue),
+        };
         let tried = self.undescribed.get(&key).is_some_and(|at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
         (!known && !tried).then_some(key)
     }
@@ -50,6 +56,12 @@ impl Engine {
         match found {
             Ok(market) => {
                 self.market(now, market, out);
+                if self.describing.contains(&key.venue) {
+                    if self.described.len() >= DESCRIBED_MAX {
+                        self.described.pop_first();
+                    }
+                    self.described.insert(key.clone());
+                }
                 out.push(Effect::Watch { key: key.clone() });
                 // Risk judges by what is durable: the question must not run ahead of the description.
                 self.after(self.book.seq, Deferred::Described(key));

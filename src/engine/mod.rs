@@ -159,6 +159,9 @@ pub struct Engine {
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
     undescribed: BTreeMap<BookKey, Mono>,
+    /// On paper: venues that describe their markets, and markets described in this session, whose books are followed.
+    describing: Vec<Venue>,
+    described: BTreeSet<BookKey>,
     warnings: u64,
 }
 
@@ -191,6 +194,8 @@ impl Engine {
             booked_at: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
+            describing: Vec::new(),
+            described: BTreeSet::new(),
             warnings: 0,
         }
     }

@@ -32,7 +32,7 @@ pub struct Start {
     pub limits: Limits,
     /// Booked when the log is empty: what the paper exchange starts with. Other accounts open with a reading.
     pub paper_cash: Option<Usd>,
-    /// Venues of this session; none on paper. What isn't listed has no credentials.
+    /// Venues of this session. What isn't listed has no credentials; on paper, those whose books are traded on.
     pub venues: Vec<Venue>,
     /// Of the lease this session runs under; counted up from the log's last where there is none.
     pub epoch: Option<u64>,
@@ -47,6 +47,7 @@ impl Engine {
         self.epoch = start.epoch.unwrap_or(self.book.epoch + 1);
         assert!(self.epoch > self.book.epoch, "Invariant: a session's epoch is newer than every record's");
         self.started = true;
+        self.describing = if start.paper_cash.is_some() { start.venues.clone() } else { Vec::new() };
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.

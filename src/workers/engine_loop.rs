@@ -14,7 +14,7 @@ use crate::event_log::EventStore;
 
 /// What the loop takes.
 enum Message {
-    Input(Input),
+    Input(Box<Input>),
     /// Runs on the engine's task; must be quick.
     Query(Box<dyn FnOnce(&Engine) + Send>),
     Operator {
@@ -35,7 +35,7 @@ pub struct EngineHandle {
 impl EngineHandle {
     pub fn input(&self, input: Input) {
         // The loop ends only with the process.
-        let _ = self.queue.send(Message::Input(input));
+        let _ = self.queue.send(Message::Input(Box::new(input)));
     }
 
     /// Reads the engine's state; `None` once the loop has ended.
@@ -97,7 +97,7 @@ pub async fn run(mut engine: Engine, hands: Hands, mut inbox: Inbox) {
         let input = match message {
             Err(_) => Input::Tick,
             Ok(None) => return,
-            Ok(Some(Message::Input(input))) => input,
+            Ok(Some(Message::Input(input))) => *input,
             Ok(Some(Message::Query(read))) => {
                 read(&engine);
                 continue;

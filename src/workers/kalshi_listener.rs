@@ -74,7 +74,7 @@ impl KalshiListener {
                     Some(StreamEvent::FeesChanged { event_ticker }) => self.describe_event(&event_ticker),
                     Some(StreamEvent::Missing { what }) => tracing::warn!("kalshi's stream goes on without {what}"),
                     // Fills say it sooner, and the next reading says it surely.
-                    Some(StreamEvent::Position(_)) => {}
+                    Some(StreamEvent::Position(_) | StreamEvent::Book { .. }) => {}
                     Some(StreamEvent::Up) => {
                         (streaming, next_read) = (true, self.now());
                         self.mode(VenueMode::Reconciling, "the stream is up; the account is being read");

@@ -25,6 +25,8 @@ pub mod market_feed;
 pub mod narrator;
 /// Answers, dead letters and acknowledgements, in that order.
 pub mod outbox;
+/// Kalshi's own books under the paper exchange.
+pub mod paper_books;
 /// Orders to the paper exchange, its answers back.
 pub mod paper_desk;
 /// Durable records to the bus, and ranges of them on request.

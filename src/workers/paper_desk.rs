@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
+use super::paper_books::KalshiBooks;
 use crate::clock::Clock;
 use crate::domain::ids::{MarketId, VenueOrderId};
-use crate::domain::market::{BookKey, Settlement, Venue};
+use crate::domain::market::{BookKey, Market, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
 use crate::domain::report::VenueNews;
@@ -22,12 +23,24 @@ pub struct PaperDesk {
     exchange: Arc<Mutex<PaperExchange>>,
     clock: Clock,
     latency_ms: u64,
+    /// With Kalshi's credentials: its markets trade on its own books.
+    kalshi: Option<Arc<KalshiBooks>>,
 }
 
 impl PaperDesk {
     pub fn new(exchange: PaperExchange, clock: Clock) -> Self {
         let latency_ms = exchange.settings().latency_ms;
-        Self { exchange: Arc::new(Mutex::new(exchange)), clock, latency_ms }
+        Self { exchange: Arc::new(Mutex::new(exchange)), clock, latency_ms, kalshi: None }
+    }
+
+    /// Kalshi's markets trade on these books, and on nothing else.
+    pub fn on_books_of(mut self, kalshi: Arc<KalshiBooks>) -> Self {
+        self.kalshi = Some(kalshi);
+        self
+    }
+
+    fn books(&self, venue: Venue) -> Option<&Arc<KalshiBooks>> {
+        self.kalshi.as_ref().filter(|_| venue == Venue::Kalshi)
     }
 
     /// Runs `act` on the exchange, after the way there; inputs go to the engine in the order they happen.
@@ -54,6 +67,11 @@ impl PaperDesk {
         self.act(engine, |exchange, now| news(exchange.apply(row, now)));
     }
 
+    /// A market as its venue describes it.
+    pub fn list(&self, market: Market, engine: &EngineHandle) {
+        self.act(engine, |exchange, now| news(exchange.list(market, now)));
+    }
+
     /// The venue-side expiry of resting orders.
     pub fn tick(&self, engine: &EngineHandle) {
         self.act(engine, |exchange, now| news(exchange.tick(now)));
@@ -66,6 +84,8 @@ impl PaperDesk {
 
 impl Desk for PaperDesk {
     fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle) {
+        // What a signal saw is no price where the venue's own book is there to fill against.
+        let quote = quote.filter(|_| self.books(order.order().instrument.venue).is_none());
         let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
         self.at_exchange(engine, move |exchange, now| {
             let order_id = order.order().order_id;
@@ -97,10 +117,26 @@ impl Desk for PaperDesk {
     fn identify(&self, _key: BookKey, _venue_order_id: VenueOrderId, _engine: &EngineHandle) {}
 
     fn describe(&self, key: BookKey, engine: &EngineHandle) {
-        engine.input(Input::Described { key, found: Err("the paper exchange takes markets as feeds and signals name them".to_owned()) });
+        let Some(books) = self.books(key.venue).cloned() else {
+            let found = Err("the paper exchange takes markets as feeds and signals name them".to_owned());
+            return engine.input(Input::Described { key, found });
+        };
+        let (desk, engine) = (self.clone(), engine.clone());
+        tokio::spawn(async move {
+            let found = books.take_in(&key, &desk, &engine).await.map_err(|error| error.to_string());
+            if let Err(why) = &found {
+                tracing::warn!("{key} can't be described: {why}");
+            }
+            engine.input(Input::Described { key, found });
+        });
     }
 
-    fn watch(&self, _key: BookKey, _engine: &EngineHandle) {}
+    /// A book of an earlier session is read before it is followed.
+    fn watch(&self, key: BookKey, engine: &EngineHandle) {
+        if self.books(key.venue).is_some_and(|books| books.follow(&key.id)) {
+            self.describe(key, engine);
+        }
+    }
 
     fn reconcile(&self, _engine: &EngineHandle) {}
 

@@ -22,6 +22,8 @@ mod kills;
 mod lifecycle;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
 mod lost_answers;
+/// Paper on the venue's own books.
+mod paper;
 /// From a signal to a reconciled position.
 mod path;
 /// The program itself.

@@ -97,6 +97,19 @@ pub enum BookChange {
     Clear,
 }
 
+impl BookChange {
+    /// Everything that lies in a book.
+    pub fn whole(bids: Vec<(Price, Quantity)>, asks: Vec<(Price, Quantity)>) -> Vec<Self> {
+        let side = |side, levels| Self::Window { side, levels };
+        vec![side(Side::Bid, bids), side(Side::Ask, asks), Self::Stated { bid: None, ask: None }]
+    }
+
+    /// Nobody knows what lies there at the moment: nothing trades until a book is stated. What we took stays taken.
+    pub fn unsure() -> Vec<Self> {
+        vec![Self::Stated { bid: Some(Price::ONE), ask: Some(Price::ZERO) }]
+    }
+}
+
 /// A trade between others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Print {

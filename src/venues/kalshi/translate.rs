@@ -297,6 +297,18 @@ pub struct TopOfBook {
     pub ask_size: Quantity,
 }
 
+/// Bids and asks of a book in YES terms.
+pub type Levels = (Vec<(Price, Quantity)>, Vec<(Price, Quantity)>);
+
+/// All that lies in a book; asks are shown by the venue as bids for NO.
+pub fn levels(book: &Book) -> Levels {
+    let side = |levels: &Option<Vec<Level>>, yes: fn(Price) -> Price| {
+        let levels = levels.iter().flatten().filter(|(_, size)| !size.0.is_zero());
+        levels.map(|(price, size)| (yes(price.0), size.0)).collect()
+    };
+    (side(&book.yes_dollars, |price| price), side(&book.no_dollars, Price::complement))
+}
+
 pub fn top_of_book(book: &Book) -> TopOfBook {
     let best = |levels: &Option<Vec<Level>>| {
         let levels = levels.iter().flatten().map(|(price, size)| (price.0, size.0));

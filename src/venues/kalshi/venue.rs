@@ -11,7 +11,7 @@ use super::orders::Filter;
 use super::outcome;
 use super::paging::Incomplete;
 use super::standing::VenueStanding;
-use super::translate::{Route, TopOfBook, top_of_book, venue_fill, venue_order, venue_position, venue_settlement};
+use super::translate::{Levels, Route, TopOfBook, levels, top_of_book, venue_fill, venue_order, venue_position, venue_settlement};
 use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::Venue;
 use crate::domain::money::Quantity;
@@ -156,6 +156,11 @@ impl KalshiVenue {
 
     pub async fn top_of_book(&self, id: &MarketId) -> Result<TopOfBook, CallError> {
         self.client.book(id, Some(1)).await.map(|book| top_of_book(&book))
+    }
+
+    /// Every level of a book in YES terms: bids and asks.
+    pub async fn levels(&self, id: &MarketId) -> Result<Levels, CallError> {
+        self.client.book(id, None).await.map(|book| levels(&book))
     }
 
     /// Asks whether the exchange trades; a pause of a shard in use counts.

@@ -9,7 +9,7 @@ use crate::domain::order::{Action, Order, TimeInForce};
 use crate::domain::time::Time;
 
 use super::PaperReject;
-use super::exchange::PaperExchange;
+use super::exchange::{Listed, PaperExchange};
 use super::ledger::{WORKING_MAX, Working, same_terms};
 
 impl PaperExchange {
@@ -36,7 +36,8 @@ impl PaperExchange {
         if self.ledger.working_len() >= WORKING_MAX {
             return Err(PaperReject::TooMany { working: self.ledger.working_len() });
         }
-        let closed = |id: &MarketId| self.books.get(&BookKey { venue: order.instrument.venue, id: id.clone() }).is_some_and(|b| b.closed);
+        let closed =
+            |id: &MarketId| self.books.get(&BookKey { venue: order.instrument.venue, id: id.clone() }).is_some_and(Listed::takes_nothing);
         let key = order.instrument.book_key();
         if closed(&key.id) || closed(&order.instrument.market) {
             return Err(PaperReject::MarketClosed { market: key.to_string() });

@@ -140,6 +140,24 @@ impl PaperExchange {
         news
     }
 
+    /// A market as its venue describes it. One that takes no orders (any more) ends those that work in it; its book
+    /// stays, so that nothing of it is missed should it open again.
+    pub fn list(&mut self, market: Market, now: Time) -> Vec<VenueNews> {
+        let mut news = self.tick(now);
+        let key = market.key.clone();
+        if market.status != MarketStatus::Open {
+            let working: Vec<OrderId> =
+                self.ledger.all_working().filter(|w| w.order.instrument.book_key() == key).map(|w| w.order.order_id).collect();
+            for id in working {
+                self.end_with_news(&id, VenueState::Canceled, "the market takes no orders", &mut news);
+            }
+        }
+        let listed = self.books.entry(key.clone()).or_default();
+        listed.name = Some(key.id);
+        listed.market = Some(market);
+        news
+    }
+
     /// Ends resting orders whose expiry at the venue has come.
     pub fn tick(&mut self, now: Time) -> Vec<VenueNews> {
         let mut news = Vec::new();
@@ -313,6 +331,10 @@ impl PaperExchange {
 }
 
 impl Listed {
+    pub(super) fn takes_nothing(&self) -> bool {
+        self.closed || self.market.as_ref().is_some_and(|market| market.status != MarketStatus::Open)
+    }
+
     /// The market, when this row is the first of it or needs a finer grid.
     fn describe(&mut self, row: &MarketRow) -> Option<Market> {
         // A trade alone shows no book: until one is shown, a signal's own quote is still the best that is known.
@@ -323,6 +345,9 @@ impl Listed {
             self.name = Some(row.market.clone());
             return self.market.insert(row.describe()).clone().into();
         };
+        if row.feed == Feed::Kalshi {
+            return None;
+        }
         market.grid = row.finest_needed(&market.grid)?;
         Some(market.clone())
     }

@@ -11,6 +11,8 @@ use crate::domain::report::FillSource;
 pub enum Feed {
     Tape,
     Demo,
+    /// Kalshi itself, now.
+    Kalshi,
 }
 
 impl Feed {
@@ -18,6 +20,7 @@ impl Feed {
         match self {
             Self::Tape => FillSource::Tape { row: mark.row, ts_ms: mark.ts_ms },
             Self::Demo => FillSource::DemoMarket,
+            Self::Kalshi => FillSource::KalshiBook,
         }
     }
 }

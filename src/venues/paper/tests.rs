@@ -350,3 +350,33 @@ fn a_book_key_without_orders_or_feed_is_forgotten() {
     assert_eq!(exchange.markets().count(), 0);
     assert!(!exchange.books.contains_key(&BookKey { venue: Venue::Kalshi, id: id("KX-A") }));
 }
+
+fn described(status: MarketStatus) -> crate::domain::market::Market {
+    let row = row(&kalshi(Outcome::Yes), Vec::new(), None);
+    crate::domain::market::Market { status, ..row.describe() }
+}
+
+#[test]
+fn a_market_that_its_venue_closes_ends_what_rests_and_takes_nothing() {
+    let mut exchange = exchange();
+    assert!(exchange.list(described(MarketStatus::Open), at(900)).is_empty());
+    let resting = Order { limit: p("0.49"), tif: TimeInForce::Gtd, ..order(1) };
+    assert!(matches!(send(&mut exchange, &resting).0, SubmitOutcome::Acked { .. }));
+    let news = exchange.list(described(MarketStatus::Closed), at(1_100));
+    assert!(matches!(&news[..], [VenueNews::Ended { state: VenueState::Canceled, .. }]), "{news:?}");
+    let refused = send(&mut exchange, &order(2)).0;
+    assert!(matches!(&refused, SubmitOutcome::Rejected { code, .. } if code == "market_inactive"), "{refused:?}");
+    exchange.list(described(MarketStatus::Open), at(1_200));
+    let fills = fills(&send(&mut exchange, &order(3)).1).len();
+    assert_eq!(fills, 1, "its book is still there");
+}
+
+#[test]
+fn a_book_that_nobody_is_sure_of_trades_nothing_until_it_is_stated() {
+    let mut exchange = exchange();
+    exchange.apply(&row(&kalshi(Outcome::Yes), BookChange::unsure(), None), at(900));
+    assert!(fills(&send(&mut exchange, &order(1)).1).is_empty());
+    let whole = BookChange::whole(vec![(p("0.5"), q("30"))], vec![(p("0.52"), q("6"))]);
+    exchange.apply(&row(&kalshi(Outcome::Yes), whole, None), at(950));
+    assert_eq!(fills(&send(&mut exchange, &order(2)).1)[0].quantity, q("6"));
+}

@@ -18,10 +18,7 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let delta = format!(
         r#"{{"type":"orderbook_delta","sid":2,"seq":3,"msg":{{"market_ticker":"{TICKER}","market_id":"9b0f6b43-5b68-4f9f-9f02-9a2d1b8ac1a1","price_dollars":"0.9600","delta_fp":"-54.00","side":"yes","ts":"2026-11-22T20:35:36.044Z","ts_ms":1795385295258}},"sending_ts_ms":1795385295258}}"#
     );
-    let wanted = |text: &str| match read(text) {
-        Ok(Frame::Data { data: Data::Fill(_) | Data::Delta { .. }, .. }) => true,
-        _ => false,
-    };
+    let wanted = |text: &str| matches!(read(text), Ok(Frame::Data { data: Data::Fill(_) | Data::Delta { .. }, .. }));
     let mut figures = Vec::new();
     for (what, text) in [("fill frames read", &fill), ("order-book delta frames read", &delta)] {
         ensure!(wanted(text), "{what}: not read as what it is");

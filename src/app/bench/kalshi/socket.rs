@@ -36,11 +36,10 @@ pub async fn run(stage: &Stage, key: SigningKey) -> anyhow::Result<Vec<Figure>> 
     client.budget().set_limits(Limits { read: LIMITLESS, write: LIMITLESS });
     let venue = KalshiVenue::new(Arc::clone(&client));
     let (mut ours, mut bytes) = (Vec::new(), Vec::new());
-    let mut pool = 0;
     for number in 0..WARM_UP + SAMPLES {
         let approved = ApprovedOrder::after_durable_approval(order(stage, number as u64)?);
-        // Orders seldom come faster than their headers are signed; a burst of eight finds them ready, too.
-        while client.signer().ready() < pool {
+        // Orders seldom come faster than their headers are signed.
+        while client.signer().ready() == 0 {
             tokio::task::yield_now().await;
         }
         let begun = stage.nanos();
@@ -51,8 +50,6 @@ pub async fn run(stage: &Stage, key: SigningKey) -> anyhow::Result<Vec<Figure>> 
         if number >= WARM_UP {
             ours.push(arrived.at - begun);
         }
-        // After the first order the task that signs is running.
-        pool = 1;
     }
     let waited_for = client.signer().rsa_on_hot_path();
     let mut plain = raw(stage, &mut sink, &bytes).await?;

@@ -45,6 +45,15 @@ impl Books {
         Ok(book.tell())
     }
 
+    /// Books that have been shown.
+    pub fn markets(&self) -> impl Iterator<Item = &MarketId> {
+        self.0.keys()
+    }
+
+    pub fn has(&self, market: &MarketId) -> bool {
+        self.0.contains_key(market)
+    }
+
     pub fn forget(&mut self, market: &MarketId) {
         self.0.remove(market);
     }

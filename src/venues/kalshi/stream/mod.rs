@@ -28,6 +28,7 @@ use super::translate::TopOfBook;
 use super::wire::error::Refusal;
 use crate::domain::ids::MarketId;
 use crate::domain::market::BookKey;
+use crate::domain::matching::BookChange;
 use crate::domain::report::{VenueNews, VenuePosition};
 use crate::domain::time::{Mono, Time};
 
@@ -45,6 +46,12 @@ pub enum StreamEvent {
         key: BookKey,
         top: TopOfBook,
         at: Option<Time>,
+    },
+    /// What a book shows, level by level, for who asked for it (`StreamSettings::levels`).
+    Book {
+        key: BookKey,
+        changes: Vec<BookChange>,
+        at: Time,
     },
     /// May be older than a fill that was heard before it (`kalshi.md` §11 P10).
     Position(VenuePosition),
@@ -72,11 +79,21 @@ pub struct StreamSettings {
     pub silence_ms_max: i64,
     pub back_off_ms: u64,
     pub back_off_ms_max: u64,
+    /// Tell every level of the books, not only the best prices.
+    pub levels: bool,
 }
 
 impl StreamSettings {
     pub fn new(ws: WsAddress) -> Self {
-        Self { ws, connect_timeout_ms: 10_000, ping_every_ms: 5_000, silence_ms_max: 15_000, back_off_ms: 250, back_off_ms_max: 30_000 }
+        Self {
+            ws,
+            connect_timeout_ms: 10_000,
+            ping_every_ms: 5_000,
+            silence_ms_max: 15_000,
+            back_off_ms: 250,
+            back_off_ms_max: 30_000,
+            levels: false,
+        }
     }
 }
 
@@ -201,6 +218,7 @@ impl Stream {
         let clock = self.client.clock().clone();
         let wanted = self.wanted.borrow_and_update().clone();
         let (mut session, steps) = Session::start(wanted, clock.now());
+        session.tell_levels(self.settings.levels);
         let mut heard_at = clock.now().mono;
         let mut pings = tokio::time::interval(Duration::from_millis(self.settings.ping_every_ms));
         pings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

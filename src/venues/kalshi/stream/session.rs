@@ -10,6 +10,7 @@ use super::books::Books;
 use super::frame::{Data, Frame};
 use crate::domain::ids::MarketId;
 use crate::domain::market::{BookKey, Venue};
+use crate::domain::matching::BookChange;
 use crate::domain::report::VenueNews;
 use crate::domain::time::{Mono, Now, Time};
 use crate::venues::kalshi::translate::TopOfBook;
@@ -57,6 +58,7 @@ pub struct Session {
     change: Option<(i64, Mono, Change)>,
     /// Parts of a command that was refused whole.
     parts: VecDeque<Vec<MarketId>>,
+    levels: bool,
 }
 
 impl Session {
@@ -70,6 +72,11 @@ impl Session {
         }
         session.next_change(now.mono, &mut steps);
         (session, steps)
+    }
+
+    /// Whether every level of the books is told, too.
+    pub fn tell_levels(&mut self, levels: bool) {
+        self.levels = levels;
     }
 
     pub fn want(&mut self, wanted: BTreeSet<MarketId>, now: Now) -> Vec<Step> {
@@ -92,17 +99,17 @@ impl Session {
         match frame {
             Frame::Subscribed { id, channel, sid } => self.subscribed(id, &channel, sid, now.mono, &mut steps),
             Frame::Done { id, sid, seq } => {
-                self.sequence(sid, seq, true, now.mono, &mut steps);
+                self.sequence(sid, seq, true, now, &mut steps);
                 self.done(id, now.mono, &mut steps);
             }
             Frame::Refused { id, code, message, .. } => self.refusal(id, code, &message, now.mono, &mut steps),
             Frame::Data { sid, seq, data } => {
-                if self.sequence(Some(sid), seq, false, now.mono, &mut steps) {
+                if self.sequence(Some(sid), seq, false, now, &mut steps) {
                     self.data(sid, data, now, &mut steps);
                 }
             }
             Frame::Other { sid, seq } => {
-                self.sequence(sid, seq, false, now.mono, &mut steps);
+                self.sequence(sid, seq, false, now, &mut steps);
             }
         }
         steps
@@ -230,7 +237,7 @@ impl Session {
     }
 
     /// Numbers of one subscription come one after the other where they come at all. False: the frame is void.
-    fn sequence(&mut self, sid: Option<i64>, seq: Option<i64>, confirmation: bool, now: Mono, steps: &mut Vec<Step>) -> bool {
+    fn sequence(&mut self, sid: Option<i64>, seq: Option<i64>, confirmation: bool, now: Now, steps: &mut Vec<Step>) -> bool {
         let (Some(sid), Some(seq)) = (sid, seq) else { return true };
         let last = self.seqs.get(&sid).copied();
         // Older servers number confirmations with the number before.
@@ -247,7 +254,9 @@ impl Session {
     }
 
     /// The books are not the venue's any more: void until they are shown anew.
-    fn resubscribe(&mut self, now: Mono, steps: &mut Vec<Step>) {
+    fn resubscribe(&mut self, now: Now, steps: &mut Vec<Step>) {
+        let shown = self.books.markets().filter(|_| self.levels).cloned().collect::<Vec<_>>();
+        steps.extend(shown.into_iter().map(|market| book(market, BookChange::unsure(), now.wall)));
         for market in self.books.clear() {
             touch(market, TopOfBook::default(), None, steps);
         }
@@ -258,22 +267,32 @@ impl Session {
         let (_, text) = self.command("unsubscribe", json!({"sids": [sid]}));
         steps.push(Step::Send(text));
         steps.push(Step::Emit(StreamEvent::Missing { what: "a frame of the books; they are asked for anew".to_owned() }));
-        self.next_change(now, steps);
+        self.next_change(now.mono, steps);
     }
 
     fn data(&mut self, sid: i64, data: Data, now: Now, steps: &mut Vec<Step>) {
-        let book = Some(sid) == self.book_sid;
+        let of_books = Some(sid) == self.book_sid;
         let news = |news| Step::Emit(StreamEvent::News(news));
         match data {
-            Data::Snapshot { market, bids, asks } if book => {
+            Data::Snapshot { market, bids, asks } if of_books => {
                 if let Some(top) = self.books.snapshot(&market, &bids, &asks) {
-                    touch(market, top, Some(now.wall), steps);
+                    touch(market.clone(), top, Some(now.wall), steps);
+                }
+                if self.levels {
+                    steps.push(book(market, BookChange::whole(bids, asks), now.wall));
                 }
             }
-            Data::Delta { market, side, price, change, at } if book => match self.books.delta(&market, side, price, change) {
-                Ok(Some(top)) => touch(market, top, at.or(Some(now.wall)), steps),
-                Ok(None) => {}
-                Err(_) => self.resubscribe(now.mono, steps),
+            Data::Delta { market, side, price, change, at } if of_books => match self.books.delta(&market, side, price, change) {
+                Ok(top) => {
+                    let at = at.unwrap_or(now.wall);
+                    if let Some(top) = top {
+                        touch(market.clone(), top, Some(at), steps);
+                    }
+                    if self.levels && self.books.has(&market) {
+                        steps.push(book(market, vec![BookChange::Delta { side, price, signed: change }], at));
+                    }
+                }
+                Err(_) => self.resubscribe(now, steps),
             },
             // Of a subscription that was given up.
             Data::Snapshot { .. } | Data::Delta { .. } => {}
@@ -292,6 +311,10 @@ impl Session {
             Data::Fees { event_ticker } => steps.push(Step::Emit(StreamEvent::FeesChanged { event_ticker })),
         }
     }
+}
+
+fn book(market: MarketId, changes: Vec<BookChange>, at: Time) -> Step {
+    Step::Emit(StreamEvent::Book { key: BookKey { venue: Venue::Kalshi, id: market }, changes, at })
 }
 
 fn touch(market: MarketId, top: TopOfBook, at: Option<Time>, steps: &mut Vec<Step>) {

@@ -1,5 +1,6 @@
 use super::super::frame;
 use super::*;
+use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity};
 
 fn now(ms: i64) -> Now {
@@ -183,4 +184,29 @@ fn only_watched_markets_tell_of_their_life() {
     assert_eq!(hear(&mut session, &life("B")), []);
     let told = events(hear(&mut session, &life("A")));
     assert!(matches!(&told[..], [StreamEvent::MarketChanged { event, .. }] if event == "deactivated"), "{told:?}");
+}
+
+#[test]
+fn levels_are_told_to_who_asks_and_unsure_after_a_gap() {
+    let mut session = risen(&["A"]);
+    session.tell_levels(true);
+    let frame = |kind: &str, seq: u32, msg: &str| {
+        format!(r#"{{"type":"{kind}","sid":6,"seq":{seq},"msg":{{"market_ticker":"A","market_id":"x",{msg}}}}}"#)
+    };
+    confirm(&mut session, 6, BOOKS, 6);
+    let price = |text: &str| Price::parse(text).expect(text);
+    let delta = |change: i64, told: &[StreamEvent]| {
+        let wanted = BookChange::Delta { side: Side::Ask, price: price("0.55"), signed: Quantity::from_micros(change * 1_000_000) };
+        told.iter().any(|event| matches!(event, StreamEvent::Book { changes, .. } if *changes == [wanted.clone()]))
+    };
+    let change = r#""price_dollars":"0.5500","delta_fp":"2.00","side":"no""#;
+    let early = events(hear(&mut session, &frame("orderbook_delta", 1, change)));
+    assert_eq!(early, [], "nothing is known of the book yet");
+    let shown = events(hear(&mut session, &frame("orderbook_snapshot", 2, r#""yes_dollars_fp":[["0.4700","3.00"]]"#)));
+    let whole = BookChange::whole(vec![(price("0.47"), Quantity::whole(3))], vec![]);
+    assert!(shown.iter().any(|event| matches!(event, StreamEvent::Book { changes, .. } if *changes == whole)), "{shown:?}");
+    let told = events(hear(&mut session, &frame("orderbook_delta", 3, change)));
+    assert!(delta(2, &told), "{told:?}");
+    let told = events(hear(&mut session, &frame("orderbook_delta", 9, change)));
+    assert!(told.iter().any(|event| matches!(event, StreamEvent::Book { changes, .. } if *changes == BookChange::unsure())), "{told:?}");
 }
