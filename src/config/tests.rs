@@ -235,7 +235,7 @@ fn another(setting: &settings::Setting) -> String {
         Kind::Price(_) | Kind::Probability(_) => if setting.name.starts_with("MIN") { "0.06" } else { "0.93" }.to_owned(),
         Kind::Contracts(_) => "7".to_owned(),
         Kind::Points(_) => "7.5".to_owned(),
-        Kind::Whole { .. } => "61".to_owned(),
+        Kind::Whole { min, .. } => (min.max(60) + 1).to_string(),
         Kind::OneOf(words) => (*words.last().expect("words")).to_owned(),
         Kind::Instance => "other".to_owned(),
         Kind::Path => "other/path".to_owned(),

@@ -48,7 +48,7 @@ fn live_trading_needs_both_switches_an_account_and_a_bus_that_others_see() {
         .with("KALSHI_PRIVATE_KEY_PATH", &key.display().to_string())
         .with("NATS_URL", "nats://127.0.0.1:1");
     let said = place.say(&["run"]);
-    assert_eq!((said.code, said.out.as_str()), (1, ""), "{said:?}");
+    assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
     assert!(said.err.contains("kalshi.pem") && said.err.contains("chmod 600"), "{said:?}");
 }
 
