@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -166,8 +166,11 @@ fn reopen(
     let (scan, sled) = thread::scope(|scope| {
         let sled = scope.spawn(|| state_of(&places.sled));
         let (parcels, received) = sync_channel(PARCELS_MAX);
-        let scan = scope.spawn(move || scan_in_parcels(&places.journal, parcels));
-        fold_parcels(&received, &mut fold);
+        // Parcels go back to the thread that made them: an allocator has to lock for what another thread frees.
+        let (used, back) = channel();
+        let scan = scope.spawn(move || scan_in_parcels(&places.journal, parcels, &back));
+        fold_parcels(&received, &used, &mut fold);
+        drop(used);
         let scan = scan.join().expect("Invariant: reading the journal doesn't panic");
         (scan, sled.join().unwrap_or_else(|_| SledState::Unreadable("the thread that read it panicked".to_owned())))
     });
@@ -187,9 +190,10 @@ fn reopen(
 
 type Parcel = Vec<(Recorded, Hash)>;
 
-fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>) -> Result<Scan, OpenError> {
+fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>, back: &Receiver<Parcel>) -> Result<Scan, OpenError> {
     let mut parcel = Vec::with_capacity(PARCEL_RECORDS);
     let scan = scan::scan(journal, None, &mut |batch| {
+        back.try_iter().for_each(drop);
         parcel.extend(batch.records.into_iter().zip(batch.hashes));
         if parcel.len() >= PARCEL_RECORDS && parcels.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL_RECORDS))).is_err() {
             return Flow::Stop;
@@ -201,11 +205,13 @@ fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>) -> Result<Scan, 
     Ok(scan)
 }
 
-fn fold_parcels(received: &Receiver<Parcel>, fold: &mut impl FnMut(&Recorded, &Hash)) {
+fn fold_parcels(received: &Receiver<Parcel>, used: &Sender<Parcel>, fold: &mut impl FnMut(&Recorded, &Hash)) {
     for parcel in received {
         for (recorded, hash) in &parcel {
             fold(recorded, hash);
         }
+        // A reader that is done needs none back.
+        let _ = used.send(parcel);
     }
 }
 

@@ -103,7 +103,7 @@ fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let started = stage.nanos();
     let mut book = Projections::default();
-    let broken = read_ahead(&log, 1, |stored| match folded(&mut book, &stored) {
+    let broken = read_ahead(&log, 1, |stored| match folded(&mut book, stored) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),
     })?;
