@@ -116,6 +116,11 @@ impl Budget {
         let mut buckets = self.locked();
         let mut longest = 0;
         for bucket in buckets.of(lane) {
+            // Sent before the first of them was refused: one refusal, however many requests were on their way.
+            if bucket.not_before > now && retry_after_ms.is_none() {
+                longest = longest.max((bucket.not_before.0 - now.0).div_euclid(1_000_000) + 1);
+                continue;
+            }
             let doubled = BACK_OFF_MS << bucket.refusals.min(5);
             let wait_ms = retry_after_ms.unwrap_or(doubled).clamp(0, 10 * BACK_OFF_MS_MAX).max(doubled.min(BACK_OFF_MS_MAX));
             bucket.level = bucket.level.min(0);
