@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::accounts::kalshi_account;
 use super::asking::confirmed;
-use super::counters::take_leases;
+use super::counters::own;
 use super::{bus, open_log};
 use crate::cli::Exit;
 use crate::clock::Clock;
@@ -30,8 +30,8 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
         return Ok(Exit::Good);
     }
     let bus = bus(config, "arbees-adopt", &clock).await?;
-    let leases = take_leases(config, &book, &bus, &clock).await?;
-    let epoch = leases.first().map(|lease| lease.revision());
+    let ownership = own(config, &book, &bus, &clock).await?.context("an account is adopted under a lease")?;
+    let epoch = ownership.epoch();
     let reading = account.venue.read_account(clock.now().wall).await;
     let reading = reading.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
     show(&reading);
@@ -40,6 +40,9 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
         let now = now.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
         let same = (now.cash, &now.positions, &now.open_orders) == (reading.cash, &reading.positions, &reading.open_orders);
         ensure!(same, "the account has changed since it was shown; look again");
+        if let Some(why) = ownership.objection(clock.now()) {
+            bail!("not adopted: {why}");
+        }
         let settings = settings(config, &report);
         let start = Start {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,9 +57,7 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
     } else {
         None
     };
-    for lease in leases {
-        lease.give_back(&*bus).await;
-    }
+    ownership.give_back(&*bus).await;
     match done {
         Some(words) => {
             println!("{words}");

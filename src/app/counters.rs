@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::accounts::{KalshiAccount, kalshi_account};
@@ -18,14 +18,14 @@ use crate::domain::market::{Instrument, Venue};
 use crate::domain::verdict::Reason;
 use crate::engine::Input;
 use crate::projections::Projections;
-use crate::venues::kalshi::stream::{self, StreamEvent, StreamSettings};
+use crate::venues::kalshi::stream::{self, StreamEvent, StreamHandle, StreamSettings};
 use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
 use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
 use crate::workers::kalshi_desk::KalshiDesk;
 use crate::workers::kalshi_listener::KalshiListener;
-use crate::workers::lease::Lease;
+use crate::workers::lease::Ownership;
 use crate::workers::market_feed;
 use crate::workers::paper_books::KalshiBooks;
 use crate::workers::paper_desk::PaperDesk;
@@ -42,9 +42,8 @@ pub struct Counters {
     pub paper: Option<PaperDesk>,
     paper_books: Option<PaperBooks>,
     kalshi: Option<Kalshi>,
-    leases: Vec<Arc<Lease>>,
-    /// Of the lease, where there is one.
-    pub epoch: Option<u64>,
+    /// On paper and in a dry run there is none.
+    ownership: Option<Ownership>,
     /// With money; on paper, those whose own books are traded on.
     pub venues: Vec<Venue>,
 }
@@ -65,11 +64,10 @@ impl Counters {
             return Self::on_paper(config, book, clock, live_books);
         }
         let account = kalshi_account(config, clock)?;
-        let leases = take_leases(config, book, bus, clock).await?;
-        let epoch = leases.first().map(|lease| lease.revision());
-        let gate = Gate { mode: config.mode, clock: clock.clone(), leases: leases.clone() };
-        let mut counters =
-            Self { desks: Desks::default(), paper: None, paper_books: None, kalshi: None, leases, epoch, venues: Vec::new() };
+        let ownership = own(config, book, bus, clock).await?;
+        let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
+        let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
+        let mut counters = Self { desks: Desks::default(), paper: None, paper_books: None, kalshi: None, ownership, venues: Vec::new() };
         match account {
             Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
@@ -84,28 +82,19 @@ impl Counters {
         let account = if live_books { kalshi_account(config, clock)? } else { None };
         let (mut desk, mut paper_books, mut venues) = (desk, None, Vec::new());
         if let Some(account) = account {
-            let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
-            let start = |ws| {
-                let settings = StreamSettings { levels: true, ..StreamSettings::new(ws) };
-                stream::start(Arc::clone(account.venue.client()), settings, events)
-            };
-            let handle = account.ws.clone().map(start);
-            let stream = handle.is_some().then_some(stream);
+            let (handle, stream) = stream_of(&account, true);
             tracing::info!("{} orders for kalshi fill against Kalshi's own books", config.mode.tag());
             let books = Arc::new(KalshiBooks::new(account.venue, handle));
             desk = desk.on_books_of(Arc::clone(&books));
             (paper_books, venues) = (Some((books, stream)), vec![Venue::Kalshi]);
         }
         let desks = Desks::paper(Arc::new(desk.clone()));
-        Ok(Self { desks, paper: Some(desk), paper_books, kalshi: None, leases: Vec::new(), epoch: None, venues })
+        Ok(Self { desks, paper: Some(desk), paper_books, kalshi: None, ownership: None, venues })
     }
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
-        let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
-        let start = |ws| stream::start(Arc::clone(account.venue.client()), StreamSettings::new(ws), events);
-        let handle = account.ws.clone().map(start);
-        let stream = handle.is_some().then_some(stream);
+        let (handle, stream) = stream_of(&account, false);
         let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
         if fuse_blown {
             desk.fuse_blown();
@@ -115,8 +104,13 @@ impl Counters {
         self.kalshi = Some(Kalshi { desk, stream, read_every_ms: account.read_every_ms });
     }
 
-    /// Starts what listens to venues and keeps leases.
-    pub fn listen(&mut self, engine: &EngineHandle, bus: &Arc<dyn Bus>, clock: &Clock) -> Vec<JoinHandle<()>> {
+    /// The epoch of this session; `None` where no lease gives one.
+    pub fn epoch(&self) -> Option<u64> {
+        self.ownership.as_ref().and_then(Ownership::epoch)
+    }
+
+    /// Starts what listens to venues and to the end of the ownership.
+    pub fn listen(&mut self, engine: &EngineHandle, clock: &Clock) -> Vec<JoinHandle<()>> {
         let mut tasks = Vec::new();
         if let Some(desk) = &self.paper {
             tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
@@ -128,29 +122,35 @@ impl Counters {
             let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
             tasks.push(tokio::spawn(listener.run()));
         }
-        let (lost, mut told) = watch::channel(None);
-        for lease in &self.leases {
-            tasks.push(tokio::spawn(Arc::clone(lease).keep(Arc::clone(bus), clock.clone(), lost.clone())));
+        if let Some(ownership) = &self.ownership {
+            let (mut lost, engine) = (ownership.lost(), engine.clone());
+            tasks.push(tokio::spawn(async move {
+                // An error: the ownership was given back.
+                if let Ok(why) = lost.wait_for(Option::is_some).await {
+                    engine.input(Input::OwnershipLost { why: why.clone().unwrap_or_default() });
+                }
+            }));
         }
-        let engine = engine.clone();
-        tasks.push(tokio::spawn(async move {
-            if let Ok(why) = told.wait_for(Option::is_some).await {
-                engine.input(Input::OwnershipLost { why: why.clone().unwrap_or_default() });
-            }
-            drop(lost);
-        }));
         tasks
     }
 
-    pub fn into_leases(self) -> Vec<Arc<Lease>> {
-        self.leases
+    pub fn into_ownership(self) -> Option<Ownership> {
+        self.ownership
     }
 }
 
-/// One for the engine, whose revision is the session's epoch, and one for each account.
-pub async fn take_leases(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Vec<Arc<Lease>>> {
+/// The account's stream, where it has one; `levels`: with whole books.
+fn stream_of(account: &KalshiAccount, levels: bool) -> (Option<StreamHandle>, Option<mpsc::Receiver<StreamEvent>>) {
+    let Some(ws) = account.ws.clone() else { return (None, None) };
+    let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);
+    let settings = StreamSettings { levels, ..StreamSettings::new(ws) };
+    (Some(stream::start(Arc::clone(account.venue.client()), settings, events)), Some(stream))
+}
+
+/// One lease for the engine, whose revision is the session's epoch, and one for each account. A dry run owns nothing.
+pub async fn own(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Option<Ownership>> {
     if config.mode == Mode::DryRun {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     bus.wait_connected(BUS_WAIT).await.context("one owner is proven by a lease in NATS")?;
     let holder = format!("{} (pid {}) since {}", host(), std::process::id(), clock.now().wall);
@@ -160,12 +160,7 @@ pub async fn take_leases(config: &Config, book: &Projections, bus: &Arc<dyn Bus>
         let account = sha256(&[b"arbees account", kalshi.key_id.expose_secret().as_bytes()]);
         keys.push((format!("account.kalshi.{}", account.short()), 0));
     }
-    let mut leases = Vec::new();
-    for (key, after_epoch) in keys {
-        let lease = Lease::take(&**bus, clock, &key, &holder, after_epoch).await.map_err(anyhow::Error::msg)?;
-        leases.push(Arc::new(lease));
-    }
-    Ok(leases)
+    Ownership::take(bus, clock, &holder, &keys).await.map(Some).map_err(anyhow::Error::msg)
 }
 
 /// The breaker of an earlier session still says so: the order group is reset when somebody has closed that breaker.

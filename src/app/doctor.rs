@@ -8,7 +8,7 @@ use serde_json::json;
 use super::accounts::{KalshiAccount, kalshi_account, rows};
 use super::asking::confirmed;
 use super::bus;
-use super::counters::take_leases;
+use super::counters::own;
 use crate::cli::Exit;
 use crate::cli::args::DoctorArgs;
 use crate::clock::Clock;
@@ -72,11 +72,10 @@ async fn order_test(config: &Config, account: &KalshiAccount, market: Option<&Ma
     }
     // Nobody else may be trading on this account meanwhile.
     let bus = bus(config, "arbees-doctor", clock).await?;
-    let leases = take_leases(config, &Projections::default(), &bus, clock).await.context("is an engine running on this account?")?;
+    let ownership = own(config, &Projections::default(), &bus, clock).await.context("is an engine running on this account?")?;
+    let ownership = ownership.context("an order is tested under a lease")?;
     let done = place_and_cancel(account, order).await;
-    for lease in leases {
-        lease.give_back(&*bus).await;
-    }
+    ownership.give_back(&*bus).await;
     println!("order test: {}", done?);
     Ok(Exit::Good)
 }

@@ -53,7 +53,7 @@ use crate::workers::control;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::engine_loop::{self, EngineHandle, Hands};
 use crate::workers::intake;
-use crate::workers::lease::Lease;
+use crate::workers::lease::Ownership;
 use crate::workers::market_feed::{self, TapeProgress};
 use crate::workers::outbox::Outbox;
 use crate::workers::paper_desk::PaperDesk;
@@ -103,7 +103,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     main: JoinHandle<()>,
     http_stop: watch::Sender<bool>,
-    leases: Vec<Arc<Lease>>,
+    ownership: Option<Ownership>,
 }
 
 /// Connects to the bus of the settings. Returns at once; the connection is made in the background.
@@ -206,7 +206,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         limits: config.limits.clone(),
         paper_cash: counters.paper.is_some().then_some(config.paper.cash),
         venues: counters.venues.clone(),
-        epoch: counters.epoch,
+        epoch: counters.epoch(),
         head_hash: report.head.hash,
     })));
 
@@ -242,7 +242,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         tokio::spawn(risk_consumer::hear(Arc::clone(&bus), subjects.risk_tell.clone(), tell)),
         tokio::spawn(hand_on(told, engine.clone(), Arc::clone(&readiness))),
     ];
-    tasks.extend(counters.listen(&engine, &bus, &clock));
+    tasks.extend(counters.listen(&engine, &clock));
     if role == Role::All {
         let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
         let (ready, _) = watch::channel(false);
@@ -270,7 +270,19 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         tasks.extend(feed_books((books, desk, engine.clone(), clock), progress));
     }
     tracing::info!("{} instance {} up; HTTP on {http_addr}", config.mode.tag(), config.instance);
-    Ok(Running { engine, log: store, bus, subjects, http_addr, desk: live, tape, tasks, main, http_stop, leases: counters.into_leases() })
+    Ok(Running {
+        engine,
+        log: store,
+        bus,
+        subjects,
+        http_addr,
+        desk: live,
+        tape,
+        tasks,
+        main,
+        http_stop,
+        ownership: counters.into_ownership(),
+    })
 }
 
 type Feed = (Books, PaperDesk, EngineHandle, Clock);
@@ -314,8 +326,8 @@ impl Running {
             task.abort();
             let _ = task.await;
         }
-        for lease in self.leases {
-            lease.give_back(&*self.bus).await;
+        if let Some(ownership) = self.ownership {
+            ownership.give_back(&*self.bus).await;
         }
     }
 }

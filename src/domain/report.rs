@@ -6,7 +6,7 @@ use super::ids::{ClientOrderId, OrderId, TradeId, VenueOrderId};
 use super::market::{BookKey, Instrument, Quote, Settlement, Venue};
 use super::matching::Side;
 use super::money::{Price, Quantity, Usd};
-use super::order::Action;
+use super::order::{Action, Order};
 use super::time::Time;
 
 /// Three answers, never two.
@@ -146,6 +146,23 @@ pub struct VenueOrder {
     pub cause: Option<String>,
     pub created_at: Option<Time>,
     pub expires_at: Option<Time>,
+}
+
+/// A venue can't have created an order before we sent it; clocks differ and listings are cut to seconds.
+const CREATED_MARGIN_MS: i64 = 10_000;
+
+impl VenueOrder {
+    /// The order as we sent it: ticker, side, price, count, and our id where the venue repeats it.
+    pub fn has_terms_of(&self, order: &Order) -> bool {
+        self.client_order_id.as_ref().is_none_or(|id| *id == order.order_id.client_order_id())
+            && self.key == order.instrument.book_key()
+            && (self.side, self.price, self.quantity) == (order.book_side(), order.book_limit(), order.quantity)
+    }
+
+    /// Not created before we first sent it.
+    pub fn is_as_young_as(&self, first_sent_at: Time) -> bool {
+        self.created_at.is_none_or(|created| created.ms_since(first_sent_at) > -CREATED_MARGIN_MS)
+    }
 }
 
 /// A fill as a venue lists it, in the terms of its book. Whose it is, the engine knows.

@@ -14,8 +14,6 @@ use crate::projections::OrderRecord;
 
 /// Fills that may wait for their order: a flood of foreign ones is answered by a breaker long before.
 const UNCLAIMED_MAX: usize = 4_096;
-/// An order can't have been created before we sent it; clocks may differ by this much.
-const CREATED_MARGIN_MS: i64 = 10_000;
 /// A venue that could not say whose order it is, is asked again after this.
 const IDENTIFY_AGAIN_MS: i64 = 1_000;
 /// How long a foreign order without an expiry is taken to live: its end comes as news or by a reading.
@@ -183,13 +181,10 @@ impl Engine {
     }
 }
 
-/// Whether the venue's order is the one we sent, in all that was sent.
+/// Whether the venue's order is the one we sent; one that is known by its venue's name may have any age.
 fn is_as_sent(record: &OrderRecord, listed: &VenueOrder) -> bool {
-    let order = &record.order;
     let sent_at = record.first_sent_at.unwrap_or(record.requested_at);
-    let not_older = listed.created_at.is_none_or(|created| created.ms_since(sent_at) > -CREATED_MARGIN_MS);
-    let same_terms = listed.side == order.book_side() && listed.price == order.book_limit() && listed.quantity == order.quantity;
-    listed.key == order.instrument.book_key() && same_terms && (not_older || record.state == OrderState::Working)
+    listed.has_terms_of(&record.order) && (listed.is_as_young_as(sent_at) || record.state == OrderState::Working)
 }
 
 /// A foreign order in our words: whatever its sender meant, it is taken to open.

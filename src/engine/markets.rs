@@ -1,9 +1,7 @@
 //! Markets that a signal waits for: with money nobody trades what the venue hasn't described.
 
 use super::{Deferred, Effect, Engine, SignalInput, Timer};
-use crate::domain::ids::Mode;
-use crate::domain::market::{BookKey, Market, MarketSource, Venue};
-use crate::domain::report::VenueMode;
+use crate::domain::market::{BookKey, Market, Venue};
 use crate::domain::signal::{Parsed, Signal};
 use crate::domain::time::Now;
 
@@ -34,17 +32,14 @@ impl Engine {
     }
 
     fn undescribed_book(&self, now: Now, signal: &Signal) -> Option<BookKey> {
-        let paper = self.settings.mode == Mode::Paper;
-        let live = if paper { self.describing.contains(&signal.venue) } else { self.book.venues.mode(signal.venue) != VenueMode::Off };
+        let describes = self.describing.contains(&signal.venue);
         let id = match signal.venue {
             Venue::Kalshi => signal.market_id.clone(),
             Venue::Polymarket | Venue::Paper => None,
         };
-        let key = BookKey { venue: signal.venue, id: id.filter(|_| live)? };
-        let known = match paper {
-            true => self.described.contains(&key),
-            false => self.book.markets.get(&key).is_some_and(|market| market.source == MarketSource::Venue),
-        };
+        let key = BookKey { venue: signal.venue, id: id.filter(|_| describes)? };
+        // What an earlier session was told may no longer hold.
+        let known = self.described.contains(&key);
         let tried = self.undescribed.get(&key).is_some_and(|at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
         (!known && !tried).then_some(key)
     }
@@ -56,12 +51,10 @@ impl Engine {
         match found {
             Ok(market) => {
                 self.market(now, market, out);
-                if self.describing.contains(&key.venue) {
-                    if self.described.len() >= DESCRIBED_MAX {
-                        self.described.pop_first();
-                    }
-                    self.described.insert(key.clone());
+                if self.described.len() >= DESCRIBED_MAX {
+                    self.described.pop_first();
                 }
+                self.described.insert(key.clone());
                 out.push(Effect::Watch { key: key.clone() });
                 // Risk judges by what is durable: the question must not run ahead of the description.
                 self.after(self.book.seq, Deferred::Described(key));

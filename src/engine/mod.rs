@@ -159,7 +159,7 @@ pub struct Engine {
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
     undescribed: BTreeMap<BookKey, Mono>,
-    /// On paper: venues that describe their markets, and markets described in this session, whose books are followed.
+    /// Venues that describe their markets, and markets described in this session, whose books are followed.
     describing: Vec<Venue>,
     described: BTreeSet<BookKey>,
     warnings: u64,

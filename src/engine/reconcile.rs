@@ -9,6 +9,7 @@ use crate::domain::order::OrderState;
 use crate::domain::report::{AccountReading, VenueMode, VenuePosition, VenueSettlement};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
+use crate::projections::Position;
 
 /// A difference is looked at again after this: reads lag behind fills.
 const LOOK_AGAIN_MS: i64 = 1_000;
@@ -156,11 +157,7 @@ impl Engine {
 
     fn position_difference(&self, key: &BookKey, reading: &AccountReading) -> Option<Difference> {
         let theirs = reading.positions.iter().find(|position| position.key == *key).map_or(Quantity::ZERO, |position| position.signed);
-        let position = self.book.positions.get(key);
-        let ours = position.map_or(Quantity::ZERO, |position| {
-            let up = position.instrument.outcome == position.instrument.book_outcome();
-            if up { position.quantity } else { -position.quantity }
-        });
+        let ours = self.book.positions.get(key).map_or(Quantity::ZERO, Position::in_book_terms);
         let settled = self.book.markets.settlement(key).is_some();
         (ours != theirs && !settled).then(|| Difference { key: Some(key.clone()), ours: ours.to_string(), theirs: theirs.to_string() })
     }

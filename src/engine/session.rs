@@ -47,7 +47,7 @@ impl Engine {
         self.epoch = start.epoch.unwrap_or(self.book.epoch + 1);
         assert!(self.epoch > self.book.epoch, "Invariant: a session's epoch is newer than every record's");
         self.started = true;
-        self.describing = if start.paper_cash.is_some() { start.venues.clone() } else { Vec::new() };
+        self.describing = start.venues.clone();
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.

@@ -41,6 +41,11 @@ impl Position {
         if self.quantity < Quantity::ZERO { self.instrument.outcome.other() } else { self.instrument.outcome }
     }
 
+    /// Contracts in the terms of the book: above zero the book's own outcome is held.
+    pub fn in_book_terms(&self) -> Quantity {
+        if self.instrument.outcome == self.instrument.book_outcome() { self.quantity } else { -self.quantity }
+    }
+
     /// Contracts held, never below zero.
     pub fn held(&self) -> Quantity {
         self.quantity.abs()

@@ -26,6 +26,8 @@ use crate::venues::kalshi::translate::venue_order;
 /// Refusals that speak of the order group, by the words of FIX (`kalshi.md` §2.2).
 const GROUP_BLOWN: &str = "exceeded_order_group_risk_limit";
 const GROUP_GONE: &str = "order_group_not_found";
+/// A timestamp that the venue found too old: signed anew once (`kalshi.md` §1).
+const STALE_SIGNATURE: &str = "header_timestamp_expired";
 /// Approvals live no longer than this: what comes later was granted after somebody had closed the breaker.
 const BLOWN_FOR_MS: i64 = 1_000;
 
@@ -93,7 +95,7 @@ fn all_traded(engine: &EngineHandle, fills: Vec<VenueFill>) {
 }
 
 impl Inner {
-    async fn submit(&self, order: &ApprovedOrder) -> (SubmitOutcome, Option<VenueOrder>) {
+    async fn submit(&self, order: &ApprovedOrder, attempt: u32) -> (SubmitOutcome, Option<VenueOrder>) {
         // Cancels and reduce-only closes go out under the same lease: two owners would close twice.
         if let Some(why) = self.gate.objection() {
             if self.gate.mode == Mode::DryRun
@@ -103,27 +105,39 @@ impl Inner {
             }
             return (SubmitOutcome::Withheld { why }, None);
         }
-        if order.order().action == Action::Buy
-            && let Err(why) = self.fuse_is_armed(order.order()).await
-        {
-            return (SubmitOutcome::Withheld { why }, None);
+        if order.order().action == Action::Buy && !self.is_fused(order.order()) {
+            let outcome = match self.fuse(order.order()).await {
+                // That took a while: kill, expiry, breakers and lease are looked at again before the send.
+                Ok(()) => SubmitOutcome::NotProcessed { why: "the order group had to be armed first".to_owned(), retry_after_ms: 1 },
+                Err(why) => SubmitOutcome::Withheld { why },
+            };
+            return (outcome, None);
         }
-        self.venue.submit(order).await
+        match self.venue.submit(order).await {
+            // Refused before it was looked at. The client sends no order by itself: the next attempt is on record first.
+            (SubmitOutcome::Rejected { code, message }, row) if attempt == 1 && code.eq_ignore_ascii_case(STALE_SIGNATURE) => {
+                (SubmitOutcome::NotProcessed { why: message, retry_after_ms: 1 }, row)
+            }
+            answered => answered,
+        }
+    }
+
+    /// Whether the venue's fuse stops this opening order. Waits for nothing.
+    fn is_fused(&self, order: &Order) -> bool {
+        let unfused = self.fuse_contracts.is_zero() || self.no_fuses.load(Ordering::Relaxed);
+        unfused || self.blown_since().is_none() && self.venue.route(order).order_group.is_some()
     }
 
     /// An opening order without the fuse would be one that the venue doesn't stop: it isn't sent.
-    async fn fuse_is_armed(&self, order: &Order) -> Result<(), String> {
-        if self.fuse_contracts.is_zero() || self.no_fuses.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        self.has_fuse(order).await?;
+    async fn fuse(&self, order: &Order) -> Result<(), String> {
+        let arm = || async { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) };
+        arm().await?;
         self.reset_blown().await?;
-        self.has_fuse(order).await
+        arm().await
     }
 
-    async fn has_fuse(&self, order: &Order) -> Result<(), String> {
-        let armed = self.venue.route(order).order_group.is_some();
-        if armed { Ok(()) } else { self.arm(order.instrument.book_key()).await.map_err(|error| format!("the order group: {error}")) }
+    fn blown_since(&self) -> Option<Mono> {
+        *self.blown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn fuse_blown(&self) {
@@ -132,8 +146,7 @@ impl Inner {
     }
 
     async fn reset_blown(&self) -> Result<(), String> {
-        let blown = *self.blown.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(since) = blown else { return Ok(()) };
+        let Some(since) = self.blown_since() else { return Ok(()) };
         if self.gate.clock.now().mono < since.plus_ms(BLOWN_FOR_MS) {
             return Err("the order group has just blown".to_owned());
         }
@@ -210,7 +223,7 @@ impl Desk for KalshiDesk {
         let (inner, engine) = (Arc::clone(&self.0), engine.clone());
         tokio::spawn(async move {
             let order_id = order.order().order_id;
-            let (outcome, row) = inner.submit(&order).await;
+            let (outcome, row) = inner.submit(&order, attempt).await;
             let fuse = inner.fuse_refused(order.order(), &outcome);
             engine.input(Input::Submitted { order_id, attempt, outcome });
             if let Some(blown) = fuse {

@@ -210,7 +210,7 @@ async fn sleep_until(clock: &Clock, due: Mono) {
     tokio::time::sleep(Duration::from_nanos(nanos.unsigned_abs())).await;
 }
 
-async fn next_event(stream: &mut Option<mpsc::Receiver<StreamEvent>>) -> Option<StreamEvent> {
+pub(super) async fn next_event(stream: &mut Option<mpsc::Receiver<StreamEvent>>) -> Option<StreamEvent> {
     match stream {
         Some(stream) => stream.recv().await,
         None => std::future::pending().await,

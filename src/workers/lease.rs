@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::bus::{Bus, LEASE_TTL_MS, LeaseError};
 use crate::clock::Clock;
@@ -112,7 +113,7 @@ impl Lease {
     }
 
     /// Renews until the lease is lost to somebody else; tells why then and returns.
-    pub async fn keep(self: Arc<Self>, bus: Arc<dyn Bus>, clock: Clock, lost: watch::Sender<Option<String>>) {
+    async fn keep(self: Arc<Self>, bus: Arc<dyn Bus>, clock: Clock, lost: watch::Sender<Option<String>>) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             match self.renew(&*bus, &clock).await {
@@ -129,9 +130,79 @@ impl Lease {
     }
 
     /// At a clean end the next engine need not wait.
-    pub async fn give_back(&self, bus: &dyn Bus) {
+    async fn give_back(&self, bus: &dyn Bus) {
         if let Err(error) = bus.lease_give_back(&self.key, self.revision()).await {
             tracing::warn!("lease {} ends by itself in {} s: {error}", self.key, LEASE_TTL_MS / 1_000);
+        }
+    }
+}
+
+/// Leases that are being kept, from the moment they were taken.
+pub struct Ownership {
+    leases: Vec<Arc<Lease>>,
+    keepers: Vec<JoinHandle<()>>,
+    lost: watch::Receiver<Option<String>>,
+}
+
+impl Ownership {
+    /// Takes each `(key, after_epoch)`, the first one's revision is the epoch, and keeps them. None: nothing is owned.
+    ///
+    /// Errors: held by another engine, or no NATS server with JetStream.
+    pub async fn take(bus: &Arc<dyn Bus>, clock: &Clock, holder: &str, keys: &[(String, u64)]) -> Result<Self, String> {
+        let (told, lost) = watch::channel(None);
+        let mut ownership = Self { leases: Vec::new(), keepers: Vec::new(), lost };
+        for (key, after_epoch) in keys {
+            match Lease::take(&**bus, clock, key, holder, *after_epoch).await {
+                Ok(lease) => {
+                    let lease = Arc::new(lease);
+                    ownership.keepers.push(tokio::spawn(Arc::clone(&lease).keep(Arc::clone(bus), clock.clone(), told.clone())));
+                    ownership.leases.push(lease);
+                }
+                Err(error) => {
+                    ownership.give_back(&**bus).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(ownership)
+    }
+
+    /// Of a session that begins under it; `None` where nothing is owned.
+    pub fn epoch(&self) -> Option<u64> {
+        self.leases.first().map(|lease| lease.revision())
+    }
+
+    pub fn leases(&self) -> &[Arc<Lease>] {
+        &self.leases
+    }
+
+    /// Why nothing may be sent or written now, if so.
+    pub fn objection(&self, now: Now) -> Option<String> {
+        self.leases.iter().find_map(|lease| lease.objection(now))
+    }
+
+    /// Tells when a lease was taken over by somebody else.
+    pub fn lost(&self) -> watch::Receiver<Option<String>> {
+        self.lost.clone()
+    }
+
+    /// Keeps them no longer, and frees them.
+    pub async fn give_back(mut self, bus: &dyn Bus) {
+        for keeper in self.keepers.drain(..) {
+            keeper.abort();
+            // A renewal on its way would leave a revision that isn't known here.
+            let _ = keeper.await;
+        }
+        for lease in &self.leases {
+            lease.give_back(bus).await;
+        }
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        for keeper in &self.keepers {
+            keeper.abort();
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
+use super::kalshi_listener::next_event;
 use super::paper_desk::PaperDesk;
 use crate::domain::fees::KALSHI;
 use crate::domain::ids::MarketId;
@@ -205,12 +206,5 @@ impl KalshiBooks {
         let due: Vec<MarketId> = hidden[begin..].iter().chain(&hidden[..begin]).take(POLLED_BOOKS_MAX).cloned().collect();
         following.polled = due.last().cloned();
         due
-    }
-}
-
-async fn next_event(stream: &mut Option<mpsc::Receiver<StreamEvent>>) -> Option<StreamEvent> {
-    match stream {
-        Some(stream) => stream.recv().await,
-        None => std::future::pending().await,
     }
 }

@@ -144,3 +144,22 @@ async fn s14_an_order_that_comes_late_is_in_flight_until_it_is_known_to_have_end
     world.agrees().await;
     world.engine.stop().await;
 }
+
+fn stale(count: u32) -> Value {
+    json!({ "kind": "refuse", "call": "create", "status": 401, "code": "header_timestamp_expired", "count": count })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s85_a_timestamp_found_too_old_is_signed_anew_once_as_an_attempt_of_its_own() {
+    let world = World::new().await;
+    world.fault(stale(1)).await;
+    let order = world.order(&taking()).await;
+    let record = world.done(order).await;
+    assert_eq!((record.state, world.sends_of(order).await, record.attempts), (OrderState::Filled, 2, 2), "{record:?}");
+    world.fault(stale(2)).await;
+    let order = world.order(&taking()).await;
+    let record = world.done(order).await;
+    assert_eq!((record.state, world.sends_of(order).await, record.attempts), (OrderState::Rejected, 2, 2), "{record:?}");
+    world.agrees().await;
+    world.engine.stop().await;
+}

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
 use serde_json::Value;
 
 use crate::app::Running;
-use crate::domain::market::{BookKey, Venue};
+use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
 use crate::projections::{OrderRecord, Projections};
 
@@ -19,67 +20,75 @@ pub async fn differences(truth: &Value, running: &Running) -> anyhow::Result<Vec
 }
 
 pub fn between(truth: &Value, book: &Projections) -> Vec<String> {
-    let mut found = orders(truth, book);
-    found.extend(positions(truth, book));
-    found.extend(cash(truth, book));
-    found
+    match compared(truth, book) {
+        Ok(found) => found,
+        Err(error) => vec![format!("the venue's own books can't be read: {error}")],
+    }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
+fn compared(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
+    let mut found = orders(truth, book)?;
+    found.extend(positions(truth, book)?);
+    found.extend(cash(truth, book)?);
+    Ok(found)
 }
 
-fn orders(truth: &Value, book: &Projections) -> Vec<String> {
+fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    value[name].as_str().with_context(|| format!("no {name} in {value}"))
+}
+
+fn rows<'a>(truth: &'a Value, name: &str) -> anyhow::Result<&'a serde_json::Map<String, Value>> {
+    truth[name].as_object().with_context(|| format!("no {name}"))
+}
+
+/// Contracts; below zero NO is held.
+fn signed(value: &Value, name: &str) -> anyhow::Result<Quantity> {
+    let text = text(value, name)?;
+    let (digits, sold) = text.strip_prefix('-').map_or((text, false), |digits| (digits, true));
+    let count = Quantity::parse(digits).map_err(|error| anyhow::anyhow!("{name} {text}: {error}"))?;
+    Ok(if sold { -count } else { count })
+}
+
+fn orders(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
-    let rows = truth["orders"].as_object();
     let ours: BTreeMap<String, &OrderRecord> =
         book.orders.iter().filter(|r| !r.external).map(|r| (r.order.order_id.client_order_id().to_string(), r)).collect();
-    for (client_id, row) in rows.into_iter().flatten().filter(|(_, row)| text(row, "source") != "website") {
-        let filled = Quantity::parse(text(row, "fill_count_fp")).unwrap_or_default();
+    for (client_id, row) in rows(truth, "orders")? {
+        let (source, status, filled) = (text(row, "source")?, text(row, "status")?, signed(row, "fill_count_fp")?);
         match ours.get(client_id) {
+            _ if source == "website" => {}
             None => found.push(format!("the venue has order {client_id}, which no intent asked for")),
             Some(record) if record.filled != filled => {
                 found.push(format!("order {}: {} filled here, {filled} there", record.order.order_id, record.filled));
             }
-            Some(record) if record.is_done() == (text(row, "status") == "resting") => {
-                found.push(format!("order {} is {} here and {} there", record.order.order_id, record.state, text(row, "status")));
+            Some(record) if record.is_done() == (status == "resting") => {
+                found.push(format!("order {} is {} here and {status} there", record.order.order_id, record.state));
             }
             Some(_) => {}
         }
     }
     let unknown = book.orders.unknown().map(|record| format!("order {} is unknown", record.order.order_id));
     found.extend(unknown);
-    found
+    Ok(found)
 }
 
-fn signed(text: &str) -> Quantity {
-    let count = |text| Quantity::parse(text).unwrap_or_default();
-    text.strip_prefix('-').map_or_else(|| count(text), |digits| -count(digits))
-}
-
-fn positions(truth: &Value, book: &Projections) -> Vec<String> {
-    let mut theirs: BTreeMap<String, Quantity> = BTreeMap::new();
-    for (ticker, row) in truth["positions"].as_object().into_iter().flatten() {
-        theirs.insert(ticker.clone(), signed(text(row, "position")));
-    }
-    let mut ours: BTreeMap<String, Quantity> = BTreeMap::new();
-    for (BookKey { venue, id }, position) in book.positions.held() {
-        if *venue == Venue::Kalshi {
-            let up = position.instrument.outcome == position.instrument.book_outcome();
-            ours.insert(id.to_string(), if up { position.quantity } else { -position.quantity });
-        }
-    }
+fn positions(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
+    let theirs = rows(truth, "positions")?.iter().map(|(ticker, row)| Ok((ticker.clone(), signed(row, "position")?)));
+    let theirs: BTreeMap<String, Quantity> = theirs.collect::<anyhow::Result<_>>()?;
+    let kalshi = book.positions.held().filter(|(key, _)| key.venue == Venue::Kalshi);
+    let ours: BTreeMap<String, Quantity> = kalshi.map(|(key, position)| (key.id.to_string(), position.in_book_terms())).collect();
     let tickers: std::collections::BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
-    let of = |side: &BTreeMap<String, Quantity>, ticker: &String| side.get(ticker).copied().unwrap_or_default();
-    tickers
-        .into_iter()
-        .filter(|ticker| of(&theirs, ticker) != of(&ours, ticker))
-        .map(|ticker| format!("{ticker}: {} held here, {} there", of(&ours, ticker), of(&theirs, ticker)))
-        .collect()
+    // What one side doesn't list it doesn't hold.
+    let of = |side: &BTreeMap<String, Quantity>, ticker: &String| side.get(ticker).copied().unwrap_or(Quantity::ZERO);
+    let differ = tickers.into_iter().filter(|ticker| of(&theirs, ticker) != of(&ours, ticker));
+    Ok(differ.map(|ticker| format!("{ticker}: {} held here, {} there", of(&ours, ticker), of(&theirs, ticker))).collect())
 }
 
-fn cash(truth: &Value, book: &Projections) -> Option<String> {
-    let theirs = Usd::parse(text(&truth["cash"], "cash")).ok()?;
-    let ours = book.cash.account(Venue::Kalshi).map(|account| account.cash)?;
-    (theirs != ours).then(|| format!("cash ${ours} here, ${theirs} there"))
+fn cash(truth: &Value, book: &Projections) -> anyhow::Result<Option<String>> {
+    let text = text(&truth["cash"], "cash")?;
+    let theirs = Usd::parse(text).map_err(|error| anyhow::anyhow!("cash {text}: {error}"))?;
+    let Some(ours) = book.cash.account(Venue::Kalshi).map(|account| account.cash) else {
+        return Ok(Some(format!("no account here, ${theirs} there")));
+    };
+    Ok((theirs != ours).then(|| format!("cash ${ours} here, ${theirs} there")))
 }

@@ -1,5 +1,5 @@
 //! One request and its answer: budget, headers, timeouts, the venue's clock. Nothing is sent twice, but for a request
-//! that the venue refused for its timestamp before it looked at it.
+//! (never an order) that the venue refused for its timestamp before it looked at it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,6 +102,11 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Whether this places an order.
+    fn places(&self) -> bool {
+        self.method == Method::POST && self.path == ORDERS_PATH
+    }
+
     pub fn get(pattern: &'static str, path: impl Into<String>) -> Self {
         Self { method: Method::GET, pattern, path: path.into(), query: Vec::new(), body: None, lane: Lane::Read }
     }
@@ -180,17 +185,18 @@ impl Client {
             .map_err(|error| CallError::Unclear { why: format!("{} {}: answer cannot be read: {error}", ask.method, ask.pattern) })
     }
 
-    /// Sends; the body of a successful answer, whatever it is.
+    /// Sends; the body of a successful answer, whatever it is. What was refused for its timestamp is signed anew once, but
+    /// no order: each attempt at one is on record before it leaves.
     pub async fn send(&self, ask: &Ask) -> Result<Bytes, CallError> {
         match self.once(ask).await {
-            Err(CallError::Refused { refusal, .. }) if refusal.is_stale_signature() => self.once(ask).await,
+            Err(CallError::Refused { refusal, .. }) if refusal.is_stale_signature() && !ask.places() => self.once(ask).await,
             other => other,
         }
     }
 
     async fn once(&self, ask: &Ask) -> Result<Bytes, CallError> {
         let cost = self.costs.lock().unwrap_or_else(PoisonError::into_inner).cost(ask.method.as_str(), ask.pattern);
-        if ask.method == Method::POST && ask.path == ORDERS_PATH {
+        if ask.places() {
             let within = Duration::from_millis(ORDER_WAIT_MS_MAX);
             self.budget.take_within(ask.lane, cost, within).await.map_err(|retry_after_ms| CallError::Budget { retry_after_ms })?;
         } else {
@@ -223,7 +229,7 @@ impl Client {
     pub fn request(&self, ask: &Ask) -> Result<reqwest::Request, CallError> {
         let url: Url = self.settings.api.join(&ask.path, &written(&ask.query));
         let signed = match (&ask.method, ask.lane) {
-            (&Method::POST, _) if ask.path == ORDERS_PATH => self.signer.for_order()?,
+            _ if ask.places() => self.signer.for_order()?,
             (&Method::DELETE, Lane::Cancel(_)) => self.signer.for_cancel(url.path())?,
             (method, _) => self.signer.sign(method.as_str(), url.path(), Haste::Cold)?,
         };

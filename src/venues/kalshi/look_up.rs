@@ -3,7 +3,7 @@
 use super::client::CallError;
 use super::orders::Filter;
 use super::paging::Incomplete;
-use super::translate::{side_of, venue_fill, venue_order};
+use super::translate::{venue_fill, venue_order};
 use super::venue::KalshiVenue;
 use crate::domain::ids::VenueOrderId;
 use crate::domain::order::Order;
@@ -87,18 +87,7 @@ impl KalshiVenue {
         let fills = self.client.fills(filter).await?.iter().map(venue_fill).collect::<Result<Vec<_>, _>>()?;
         // A venue that does not know the filter gives the fills of others too.
         let fills: Vec<VenueFill> = fills.into_iter().filter(|fill| fill.venue_order_id == row.venue_order_id).collect();
-        let matches = matches(order, first_sent_at, &row);
+        let matches = row.has_terms_of(order) && row.is_as_young_as(first_sent_at);
         Ok((LookUp::Found { venue_order_id: row.venue_order_id, state: row.state, filled: row.filled, matches }, fills))
     }
-}
-
-/// The same id, ticker, side, price and count, and not created before we first sent it.
-pub fn matches(order: &Order, first_sent_at: Time, row: &VenueOrder) -> bool {
-    let ours = order.order_id.client_order_id();
-    row.client_order_id.as_ref().is_none_or(|id| *id == ours)
-        && row.key == order.instrument.book_key()
-        && row.side == side_of(order.action, order.instrument.outcome)
-        && row.price == order.instrument.in_book_terms(order.limit)
-        && row.quantity == order.quantity
-        && row.created_at.is_none_or(|at| at >= first_sent_at.plus_ms(-MARGIN_MS))
 }

@@ -1,7 +1,7 @@
 //! What an answer to a create or a cancel proves, and what it leaves open (`kalshi.md` §0.2, §2.2, §2.5).
 
 use super::client::CallError;
-use super::translate::{order_row, side_of};
+use super::translate::order_row;
 use super::wire::error::Refusal;
 use super::wire::orders::{CancelReply, CreateReply};
 use crate::domain::ids::VenueOrderId;
@@ -50,8 +50,7 @@ fn acked(order: &Order, reply: &CreateReply) -> Result<(SubmitOutcome, VenueOrde
         VenueState::Canceled
     };
     let venue_at = reply.ts_ms.map(|ts| Time::from_ms(ts.0));
-    let side = side_of(order.action, order.instrument.outcome);
-    let row = order_row(order, venue_order_id.clone(), side, filled, remaining, state, venue_at);
+    let row = order_row(order, venue_order_id.clone(), filled, remaining, state, venue_at);
     Ok((SubmitOutcome::Acked { venue_order_id, venue_at }, row))
 }
 

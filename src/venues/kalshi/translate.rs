@@ -7,9 +7,7 @@ use super::wire::market::{Book, Level, Market as WireMarket};
 use super::wire::number::{MillionthsUp, Num};
 use super::wire::orders::{CreateRequest, Fill, Order as WireOrder};
 use crate::domain::ids::{ClientOrderId, MarketId, TradeId, VenueOrderId};
-use crate::domain::market::{
-    BookKey, FeeRate, Market, MarketSource, MarketStatus, Outcome, PriceBand, PriceGrid, Quote, Settlement, Venue,
-};
+use crate::domain::market::{BookKey, FeeRate, Market, MarketSource, MarketStatus, PriceBand, PriceGrid, Quote, Settlement, Venue};
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, TimeInForce};
@@ -38,20 +36,12 @@ pub struct Route {
     pub subaccount: Option<u32>,
 }
 
-/// `bid` buys YES or sells NO.
-pub fn side_of(action: Action, outcome: Outcome) -> Side {
-    match (action, outcome) {
-        (Action::Buy, Outcome::Yes) | (Action::Sell, Outcome::No) => Side::Bid,
-        (Action::Buy, Outcome::No) | (Action::Sell, Outcome::Yes) => Side::Ask,
-    }
-}
-
 /// The body of a create request. The same order and route always give the same bytes.
 pub fn create_request<'a>(order: &'a Order, route: &'a Route) -> Result<CreateRequest<'a>, Untranslatable> {
     if order.instrument.venue != Venue::Kalshi {
         return no("venue", format!("an order for {} cannot go to Kalshi", order.instrument.venue));
     }
-    let price = order.instrument.in_book_terms(order.limit);
+    let price = order.book_limit();
     if price <= Price::ZERO || price >= Price::ONE {
         return no("price", format!("{price} is not between 0 and 1"));
     }
@@ -69,7 +59,7 @@ pub fn create_request<'a>(order: &'a Order, route: &'a Route) -> Result<CreateRe
     Ok(CreateRequest {
         ticker: order.instrument.market.as_str(),
         client_order_id: order.order_id.client_order_id().as_str().to_owned(),
-        side: if side_of(order.action, order.instrument.outcome) == Side::Bid { "bid" } else { "ask" },
+        side: if order.book_side() == Side::Bid { "bid" } else { "ask" },
         count: fixed(order.quantity.micros(), 2, "count")?,
         price: fixed(price.micros(), 4, "price")?,
         time_in_force,
@@ -156,7 +146,6 @@ fn state(row: &WireOrder, expires_at: Option<Time>, updated_at: Option<Time>) ->
 pub fn order_row(
     order: &Order,
     venue_order_id: VenueOrderId,
-    side: Side,
     filled: Quantity,
     remaining: Quantity,
     state: VenueState,
@@ -166,8 +155,8 @@ pub fn order_row(
         venue_order_id,
         client_order_id: Some(order.order_id.client_order_id()),
         key: order.instrument.book_key(),
-        side,
-        price: order.instrument.in_book_terms(order.limit),
+        side: order.book_side(),
+        price: order.book_limit(),
         quantity: order.quantity,
         filled,
         remaining,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::fees::KALSHI;
 use crate::domain::ids::{GameId, Instance, Mode, OrderId, SignalId};
-use crate::domain::market::Instrument;
+use crate::domain::market::{Instrument, Outcome};
 use crate::domain::order::{Groups, Stance};
 
 pub const TICKER: &str = "KXHIGHNY-26NOV22-T60";

@@ -120,12 +120,14 @@ async fn an_acknowledged_order_comes_back_with_its_row() {
 }
 
 #[tokio::test]
-async fn a_stale_timestamp_is_signed_anew_once() {
-    let stale = || ("POST", "/portfolio/events/orders", 401, r#"{"error":{"code":"header_timestamp_expired","message":"m"}}"#.to_owned());
-    let mut rig = Rig::new(vec![stale(), stale()]).await;
+async fn a_stale_timestamp_is_signed_anew_once_but_for_an_order_whose_attempts_are_on_record() {
+    let stale = |method, path| (method, path, 401, r#"{"error":{"code":"header_timestamp_expired","message":"m"}}"#.to_owned());
+    let balance = || stale("GET", "/portfolio/balance");
+    let mut rig = Rig::new(vec![stale("POST", "/portfolio/events/orders"), balance(), balance()]).await;
     let (outcome, _) = rig.venue.submit(&approved()).await;
     assert!(matches!(outcome, SubmitOutcome::Rejected { ref code, .. } if code == "header_timestamp_expired"), "{outcome:?}");
-    assert_eq!(rig.asked().len(), 2);
+    assert!(rig.venue.client().balance().await.is_err());
+    assert_eq!(rig.asked(), ["POST /portfolio/events/orders", "GET /portfolio/balance", "GET /portfolio/balance"]);
     assert_eq!(rig.mode(), VenueMode::Reconciling, "a stale timestamp halts nothing");
 }
 
