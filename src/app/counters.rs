@@ -24,11 +24,11 @@ use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
 use crate::workers::kalshi_desk::KalshiDesk;
-use crate::workers::kalshi_listener::KalshiListener;
 use crate::workers::lease::Ownership;
 use crate::workers::market_feed;
 use crate::workers::paper_books::KalshiBooks;
 use crate::workers::paper_desk::PaperDesk;
+use crate::workers::venue_listener::VenueListener;
 
 /// A lease can't be taken from a server that isn't there.
 const BUS_WAIT: Duration = Duration::from_secs(30);
@@ -119,7 +119,7 @@ impl Counters {
             }
         }
         if let Some(Kalshi { desk, stream, read_every_ms }) = self.kalshi.take() {
-            let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
+            let listener = VenueListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
             tasks.push(tokio::spawn(listener.run()));
         }
         if let Some(ownership) = &self.ownership {

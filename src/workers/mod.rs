@@ -13,12 +13,12 @@ pub mod engine_loop;
 pub mod gate;
 /// Signals from the bus to the engine.
 pub mod intake;
-/// Orders to Kalshi, its answers back.
-pub mod kalshi_desk;
-/// What Kalshi says outside any request.
-pub mod kalshi_listener;
+/// Kalshi behind the live desk.
+pub mod kalshi_counter;
 /// One owner: leases that orders need.
 pub mod lease;
+/// Orders to a venue with money, its answers back.
+pub mod live_desk;
 /// Tapes and the demo's market, row by row into the paper exchange.
 pub mod market_feed;
 /// Log lines of orders.
@@ -37,5 +37,7 @@ pub mod recent;
 pub mod risk_consumer;
 /// Questions to the risk consumer.
 pub mod risk_gate;
+/// What a venue says outside any request.
+pub mod venue_listener;
 
 pub use engine_loop::EngineHandle;

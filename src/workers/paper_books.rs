@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
-use super::kalshi_listener::next_event;
 use super::paper_desk::PaperDesk;
+use super::venue_listener::next_event;
 use crate::domain::fees::KALSHI;
 use crate::domain::ids::MarketId;
 use crate::domain::market::{BookKey, Market, MarketStatus, Outcome, Venue};

@@ -1,5 +1,5 @@
-//! What Kalshi says outside any request: the stream's news, the account read whole after each break and in between,
-//! pauses and refusals. The stream only makes things faster: polling alone suffices.
+//! What a venue says outside any request: the stream's news, the account read whole after each break and in between,
+//! pauses and refusals. The stream only makes things faster: polling alone suffices. The same for every venue.
 
 use std::time::Duration;
 
@@ -7,14 +7,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
-use super::kalshi_desk::KalshiDesk;
+use super::live_desk::{Heard, Known, LiveDesk, LiveVenue, news};
 use crate::clock::Clock;
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::{VenueMode, VenueNews};
-use crate::domain::time::{Mono, Time};
-use crate::engine::Input;
-use crate::venues::kalshi::standing::VenueStanding;
-use crate::venues::kalshi::stream::StreamEvent;
+use crate::domain::time::Mono;
+use crate::venues::standing::VenueStanding;
 
 /// Without a stream the account is read this often.
 const POLL_MS: i64 = 2_000;
@@ -33,20 +31,20 @@ const STALE_AFTER_MS: i64 = 30_000;
 /// Books asked for one by one: all while there is no stream, else those that may be quiet.
 const POLLED_BOOKS_MAX: usize = 20;
 
-pub struct KalshiListener {
-    pub desk: KalshiDesk,
+pub struct VenueListener<V: LiveVenue> {
+    pub desk: LiveDesk<V>,
     pub engine: EngineHandle,
     pub clock: Clock,
     /// `None`: no stream; the account is polled.
-    pub stream: Option<mpsc::Receiver<StreamEvent>>,
+    pub stream: Option<mpsc::Receiver<V::Event>>,
     pub read_every_ms: i64,
 }
 
-impl KalshiListener {
+impl<V: LiveVenue> VenueListener<V> {
     /// Runs until the process ends.
     pub async fn run(mut self) {
         let clock = self.clock.clone();
-        let mut standing = self.desk.venue().state();
+        let mut standing = self.desk.venue().standing();
         let mut streaming = false;
         // The venue may have refused us before anybody listened.
         let mut held_back = self.standing(&mut standing, false);
@@ -55,33 +53,16 @@ impl KalshiListener {
         let (mut next_read, mut next_status) = (last_read.plus_ms(first_read_ms), last_read);
         loop {
             tokio::select! {
-                event = next_event(&mut self.stream) => match event {
-                    Some(StreamEvent::News(one)) => {
-                        if matches!(one, VenueNews::FuseBlown { .. }) {
-                            self.desk.fuse_blown();
-                        }
-                        self.heard(one);
-                    }
-                    Some(StreamEvent::Touch { key, top, at }) => {
-                        let at = at.unwrap_or_else(|| self.clock.now().wall);
-                        self.heard(VenueNews::Quote { key, quote: top.quote, at });
-                    }
-                    Some(StreamEvent::MarketChanged { market, event }) => {
-                        tracing::info!("kalshi:{market}: {event}");
-                        self.desk.describe(BookKey { venue: Venue::Kalshi, id: market }, &self.engine);
-                        next_read = next_read.min(self.now().plus_ms(AGAIN_MS));
-                    }
-                    Some(StreamEvent::FeesChanged { event_ticker }) => self.describe_event(&event_ticker),
-                    Some(StreamEvent::Missing { what }) => tracing::warn!("kalshi's stream goes on without {what}"),
-                    // Fills say it sooner, and the next reading says it surely.
-                    Some(StreamEvent::Position(_) | StreamEvent::Book { .. }) => {}
-                    Some(StreamEvent::Up) => {
+                event = next_event(&mut self.stream) => match event.map(|event| self.desk.heard(event, &self.engine)) {
+                    Some(Heard::Nothing) => {}
+                    Some(Heard::ReadSoon) => next_read = next_read.min(self.now().plus_ms(AGAIN_MS)),
+                    Some(Heard::Up) => {
                         (streaming, next_read) = (true, self.now());
                         self.mode(VenueMode::Reconciling, "the stream is up; the account is being read");
                     }
-                    Some(StreamEvent::Down { why }) => {
+                    Some(Heard::Down { why }) => {
                         if streaming {
-                            tracing::warn!("kalshi's stream broke, the account is polled: {why}");
+                            tracing::warn!("{}'s stream broke, the account is polled: {why}", self.venue());
                             self.mode(VenueMode::Reconciling, &format!("the stream broke: {why}"));
                         }
                         (streaming, next_read) = (false, self.now());
@@ -120,24 +101,28 @@ impl KalshiListener {
         }
     }
 
+    fn venue(&self) -> Venue {
+        self.desk.venue().venue()
+    }
+
     fn now(&self) -> Mono {
         self.clock.now().mono
     }
 
     fn heard(&self, one: VenueNews) {
-        self.engine.input(Input::Venue(Box::new(one)));
+        news(&self.engine, one);
     }
 
     fn mode(&self, mode: VenueMode, why: &str) {
-        self.heard(VenueNews::Mode { venue: Venue::Kalshi, mode, why: why.to_owned() });
+        self.heard(VenueNews::Mode { venue: self.venue(), mode, why: why.to_owned() });
     }
 
     /// Passes on that the venue refuses us or pauses, and that it no longer does. Returns whether it does.
     fn standing(&self, standing: &mut watch::Receiver<VenueStanding>, held_back: bool) -> bool {
         let now = standing.borrow_and_update().clone();
         match now.mode {
-            VenueMode::Halted | VenueMode::CancelOnly => {
-                tracing::warn!("kalshi {}: {}", now.mode.as_str(), now.why);
+            VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly => {
+                tracing::warn!("{} {}: {}", self.venue(), now.mode.as_str(), now.why);
                 self.mode(now.mode, &now.why);
                 true
             }
@@ -149,34 +134,40 @@ impl KalshiListener {
         }
     }
 
-    /// The fees of an event's markets have changed.
-    fn describe_event(&self, event_ticker: &str) {
-        self.desk.venue().forget_fees(event_ticker);
-        for id in self.desk.followed().into_iter().filter(|id| id.as_str().starts_with(event_ticker)) {
-            self.desk.describe(BookKey { venue: Venue::Kalshi, id }, &self.engine);
-        }
-    }
-
     /// Exchange status, and what is known of the markets in use.
     async fn look_after(&self, paused: bool) {
         if let Err(error) = self.desk.venue().read_status().await {
-            tracing::warn!("kalshi's status can't be read: {error}");
+            tracing::warn!("{}'s status can't be read: {error}", self.venue());
         }
         if paused {
             return;
         }
-        for ticker in self.desk.followed() {
-            let key = BookKey { venue: Venue::Kalshi, id: ticker };
-            self.desk.describe(key, &self.engine);
+        for id in self.desk.followed() {
+            self.desk.describe(BookKey { venue: self.venue(), id }, &self.engine);
         }
+    }
+
+    /// What the log already has of this venue; `None` once the engine has ended.
+    async fn known(&self) -> Option<Known> {
+        let venue = self.venue();
+        self.engine
+            .query(move |engine| {
+                let book = engine.book();
+                let proven = book.venues.get(venue).and_then(|record| record.proven_through);
+                let held = book.positions.held().map(|(key, _)| key.clone());
+                let worked_on = book.orders.live().map(|record| record.order.instrument.book_key());
+                let mut books: Vec<BookKey> = held.chain(worked_on).filter(|key| key.venue == venue).collect();
+                books.sort();
+                books.dedup();
+                Known { since: proven.map(|at| at.plus_ms(-OVERLAP_MS)), books }
+            })
+            .await
     }
 
     /// One complete reading to the engine; `false` when there was none.
     async fn read_account(&self, last_read: &mut Mono, streaming: bool) -> bool {
-        let begun = self.clock.now().wall;
-        let proven = self.engine.query(|engine| engine.book().venues.get(Venue::Kalshi).and_then(|record| record.proven_through)).await;
-        let since = proven.flatten().map_or(begun, |at: Time| at).plus_ms(-OVERLAP_MS);
-        match self.desk.venue().read_account(since).await {
+        let Some(known) = self.known().await else { return false };
+        match self.desk.venue().read_account(known).await {
             Ok(reading) => {
                 *last_read = self.now();
                 self.heard(VenueNews::Account(Box::new(reading)));
@@ -186,7 +177,7 @@ impl KalshiListener {
                 true
             }
             Err(incomplete) => {
-                tracing::warn!("kalshi's account could not be read whole: {incomplete}");
+                tracing::warn!("{}'s account could not be read whole: {incomplete}", self.venue());
                 if self.now() >= last_read.plus_ms(STALE_AFTER_MS) {
                     self.mode(VenueMode::Reconciling, &format!("the account can't be read: {incomplete}"));
                 }
@@ -196,10 +187,10 @@ impl KalshiListener {
     }
 
     async fn poll_books(&self) {
-        for ticker in self.desk.followed().into_iter().take(POLLED_BOOKS_MAX) {
-            if let Ok(top) = self.desk.venue().top_of_book(&ticker).await {
-                let key = BookKey { venue: Venue::Kalshi, id: ticker };
-                self.heard(VenueNews::Quote { key, quote: top.quote, at: self.clock.now().wall });
+        for id in self.desk.followed().into_iter().take(POLLED_BOOKS_MAX) {
+            if let Some(quote) = self.desk.venue().quote(&id).await {
+                let key = BookKey { venue: self.venue(), id };
+                self.heard(VenueNews::Quote { key, quote, at: self.clock.now().wall });
             }
         }
     }
@@ -210,7 +201,7 @@ async fn sleep_until(clock: &Clock, due: Mono) {
     tokio::time::sleep(Duration::from_nanos(nanos.unsigned_abs())).await;
 }
 
-pub(super) async fn next_event(stream: &mut Option<mpsc::Receiver<StreamEvent>>) -> Option<StreamEvent> {
+pub(super) async fn next_event<T>(stream: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     match stream {
         Some(stream) => stream.recv().await,
         None => std::future::pending().await,
