@@ -11,7 +11,7 @@ use crate::domain::market::{BookKey, FeeRate, Market, MarketSource, MarketStatus
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, TimeInForce};
-use crate::domain::report::{CashMovement, Liquidity, VenueFill, VenueOrder, VenuePosition, VenueSettlement, VenueState};
+use crate::domain::report::{CashMovement, FillSettlement, Liquidity, VenueFill, VenueOrder, VenuePosition, VenueSettlement, VenueState};
 use crate::domain::time::Time;
 
 /// Something that has no form on the other side: never guessed at.
@@ -188,6 +188,7 @@ pub fn venue_fill(row: &Fill) -> Result<VenueFill, Untranslatable> {
         quantity: row.count_fp.0,
         fee: row.fee_cost.map(|fee| fee.0),
         liquidity: if row.is_taker { Liquidity::Taker } else { Liquidity::Maker },
+        settlement: FillSettlement::Settled,
         at,
     })
 }
@@ -243,6 +244,10 @@ pub fn market(row: &WireMarket, fee: FeeRate) -> Result<Market, Untranslatable> 
         fee,
         source: MarketSource::Venue,
         close_time: time(None, row.close_time.as_deref()),
+        condition: None,
+        outcome: None,
+        quantity_min: Default::default(),
+        notional_min: Default::default(),
     })
 }
 
@@ -275,7 +280,7 @@ pub fn fee_rate(fee_type: &str, multiplier: Option<Num<MillionthsUp>>) -> Result
         return no("fee_multiplier", format!("{} is out of bounds", Usd::from_micros(multiplier)));
     }
     let times = |rate| mul_div(rate, multiplier, ONE, Rounding::Up);
-    Ok(FeeRate { taker_micros: times(TAKER), maker_micros: times(maker) })
+    Ok(FeeRate::new(times(TAKER), times(maker)))
 }
 
 /// Best prices in YES terms and what lies there.
