@@ -23,8 +23,9 @@ use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHoldin
 use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
-use crate::workers::kalshi_desk::KalshiDesk;
+use crate::workers::kalshi_counter::KalshiCounter;
 use crate::workers::lease::Ownership;
+use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
 use crate::workers::paper_books::KalshiBooks;
 use crate::workers::paper_desk::PaperDesk;
@@ -41,7 +42,8 @@ pub struct Counters {
     /// On paper.
     pub paper: Option<PaperDesk>,
     paper_books: Option<PaperBooks>,
-    kalshi: Option<Kalshi>,
+    /// What is started once there is an engine to tell.
+    listeners: Vec<Listener>,
     /// On paper and in a dry run there is none.
     ownership: Option<Ownership>,
     /// With money; on paper, those whose own books are traded on.
@@ -51,11 +53,7 @@ pub struct Counters {
 /// With what the stream tells of them, where there is one.
 type PaperBooks = (Arc<KalshiBooks>, Option<mpsc::Receiver<StreamEvent>>);
 
-struct Kalshi {
-    desk: KalshiDesk,
-    stream: Option<mpsc::Receiver<StreamEvent>>,
-    read_every_ms: i64,
-}
+type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
 
 impl Counters {
     /// Errors: a lease that another engine holds; credentials that can't be read.
@@ -67,7 +65,7 @@ impl Counters {
         let ownership = own(config, book, bus, clock).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
-        let mut counters = Self { desks: Desks::default(), paper: None, paper_books: None, kalshi: None, ownership, venues: Vec::new() };
+        let mut counters = Self { desks: Desks::default(), paper: None, paper_books: None, listeners: Vec::new(), ownership, venues: Vec::new() };
         match account {
             Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
@@ -89,19 +87,29 @@ impl Counters {
             (paper_books, venues) = (Some((books, stream)), vec![Venue::Kalshi]);
         }
         let desks = Desks::paper(Arc::new(desk.clone()));
-        Ok(Self { desks, paper: Some(desk), paper_books, kalshi: None, ownership: None, venues })
+        Ok(Self { desks, paper: Some(desk), paper_books, listeners: Vec::new(), ownership: None, venues })
     }
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
         let (handle, stream) = stream_of(&account, false);
-        let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
+        let counter = KalshiCounter::new(account.venue, gate.clone(), account.fuse_contracts, handle);
         if fuse_blown {
-            desk.fuse_blown();
+            counter.fuse_blown();
         }
-        self.desks.add(Venue::Kalshi, Arc::new(desk.clone()));
-        self.venues.push(Venue::Kalshi);
-        self.kalshi = Some(Kalshi { desk, stream, read_every_ms: account.read_every_ms });
+        self.add(counter, gate, stream, account.read_every_ms);
+    }
+
+    /// A venue with money: a desk for its orders, and a listener for what it says.
+    fn add<V: LiveVenue>(&mut self, counter: V, gate: Gate, stream: Option<mpsc::Receiver<V::Event>>, read_every_ms: i64) {
+        let venue = counter.venue();
+        let desk = LiveDesk::new(counter, gate);
+        self.desks.add(venue, Arc::new(desk.clone()));
+        self.venues.push(venue);
+        self.listeners.push(Box::new(move |engine, clock| {
+            let listener = VenueListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
+            tokio::spawn(listener.run())
+        }));
     }
 
     /// The epoch of this session; `None` where no lease gives one.
@@ -118,10 +126,7 @@ impl Counters {
                 tasks.push(tokio::spawn(books.listen(stream, desk.clone(), engine.clone())));
             }
         }
-        if let Some(Kalshi { desk, stream, read_every_ms }) = self.kalshi.take() {
-            let listener = VenueListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
-            tasks.push(tokio::spawn(listener.run()));
-        }
+        tasks.extend(self.listeners.drain(..).map(|listener| listener(engine, clock)));
         if let Some(ownership) = &self.ownership {
             let (mut lost, engine) = (ownership.lost(), engine.clone());
             tasks.push(tokio::spawn(async move {
