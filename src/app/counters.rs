@@ -1,5 +1,6 @@
 //! The venues of a session: the paper exchange, or the accounts with money and the leases that guard them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::event::Scope;
 use crate::domain::fees::BalanceUnit;
-use crate::domain::ids::{Mode, sha256};
+use crate::domain::ids::{MarketId, Mode, sha256};
 use crate::domain::market::{Instrument, Venue};
 use crate::domain::verdict::Reason;
 use crate::engine::Input;
@@ -27,7 +28,8 @@ use crate::workers::kalshi_counter::KalshiCounter;
 use crate::workers::lease::Ownership;
 use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
-use crate::workers::paper_books::KalshiBooks;
+use crate::workers::kalshi_books::{KalshiBooks, book_news};
+use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::venue_listener::VenueListener;
 
@@ -41,7 +43,6 @@ pub struct Counters {
     pub desks: Desks,
     /// On paper.
     pub paper: Option<PaperDesk>,
-    paper_books: Option<PaperBooks>,
     /// What is started once there is an engine to tell.
     listeners: Vec<Listener>,
     /// On paper and in a dry run there is none.
@@ -49,9 +50,6 @@ pub struct Counters {
     /// With money; on paper, those whose own books are traded on.
     pub venues: Vec<Venue>,
 }
-
-/// With what the stream tells of them, where there is one.
-type PaperBooks = (Arc<KalshiBooks>, Option<mpsc::Receiver<StreamEvent>>);
 
 type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
 
@@ -65,7 +63,7 @@ impl Counters {
         let ownership = own(config, book, bus, clock).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
-        let mut counters = Self { desks: Desks::default(), paper: None, paper_books: None, listeners: Vec::new(), ownership, venues: Vec::new() };
+        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership, venues: Vec::new() };
         match account {
             Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
@@ -76,18 +74,39 @@ impl Counters {
 
     /// With Kalshi's credentials the paper exchange fills against Kalshi's own books, unless it is fed otherwise.
     fn on_paper(config: &Config, book: &Projections, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
-        let desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
-        let account = if live_books { kalshi_account(config, clock)? } else { None };
-        let (mut desk, mut paper_books, mut venues) = (desk, None, Vec::new());
-        if let Some(account) = account {
+        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership: None, venues: Vec::new() };
+        let mut desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
+        if live_books && let Some(account) = kalshi_account(config, clock)? {
             let (handle, stream) = stream_of(&account, true);
-            tracing::info!("{} orders for kalshi fill against Kalshi's own books", config.mode.tag());
-            let books = Arc::new(KalshiBooks::new(account.venue, handle));
-            desk = desk.on_books_of(Arc::clone(&books));
-            (paper_books, venues) = (Some((books, stream)), vec![Venue::Kalshi]);
+            let venue = Arc::clone(&account.venue);
+            let source = KalshiBooks { venue: account.venue, stream: handle };
+            desk = counters.add_books(config, Box::new(source), desk, clock, stream, move |event, followed| {
+                book_news(&venue, event, followed)
+            });
         }
-        let desks = Desks::paper(Arc::new(desk.clone()));
-        Ok(Self { desks, paper: Some(desk), paper_books, listeners: Vec::new(), ownership: None, venues })
+        counters.desks = Desks::paper(Arc::new(desk.clone()));
+        counters.paper = Some(desk);
+        Ok(counters)
+    }
+
+    /// Orders for this venue fill against its own books. The desk as it trades from now on.
+    fn add_books<E: Send + 'static>(
+        &mut self,
+        config: &Config,
+        source: Box<dyn BookSource>,
+        desk: PaperDesk,
+        clock: &Clock,
+        stream: Option<mpsc::Receiver<E>>,
+        read: impl Fn(E, &BTreeSet<MarketId>) -> BookNews + Send + 'static,
+    ) -> PaperDesk {
+        let venue = source.venue();
+        tracing::info!("{} orders for {venue} fill against {venue}'s own books", config.mode.tag());
+        let books = Arc::new(LiveBooks::new(source, clock.clone()));
+        let desk = desk.on_books_of(Arc::clone(&books));
+        self.venues.push(venue);
+        let told = desk.clone();
+        self.listeners.push(Box::new(move |engine, _| tokio::spawn(books.listen(stream, read, told, engine.clone()))));
+        desk
     }
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
@@ -122,9 +141,6 @@ impl Counters {
         let mut tasks = Vec::new();
         if let Some(desk) = &self.paper {
             tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
-            if let Some((books, stream)) = self.paper_books.take() {
-                tasks.push(tokio::spawn(books.listen(stream, desk.clone(), engine.clone())));
-            }
         }
         tasks.extend(self.listeners.drain(..).map(|listener| listener(engine, clock)));
         if let Some(ownership) = &self.ownership {

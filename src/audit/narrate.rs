@@ -43,6 +43,7 @@ pub fn source(source: &FillSource) -> String {
         FillSource::Tape { row, ts_ms } => format!("tape row {row} ({})", crate::domain::time::Time::from_ms(*ts_ms)),
         FillSource::DemoMarket => "the demo's seeded market".to_owned(),
         FillSource::KalshiBook => "Kalshi's book as it was then".to_owned(),
+        FillSource::PolymarketBook => "Polymarket's book as it was then".to_owned(),
         FillSource::SignalQuote => "the signal's own book: no other was known".to_owned(),
     }
 }

@@ -13,10 +13,14 @@ pub mod engine_loop;
 pub mod gate;
 /// Signals from the bus to the engine.
 pub mod intake;
+/// Kalshi's books for the paper exchange.
+pub mod kalshi_books;
 /// Kalshi behind the live desk.
 pub mod kalshi_counter;
 /// One owner: leases that orders need.
 pub mod lease;
+/// A venue's own books under the paper exchange.
+pub mod live_books;
 /// Orders to a venue with money, its answers back.
 pub mod live_desk;
 /// Tapes and the demo's market, row by row into the paper exchange.
@@ -25,8 +29,6 @@ pub mod market_feed;
 pub mod narrator;
 /// Answers, dead letters and acknowledgements, in that order.
 pub mod outbox;
-/// Kalshi's own books under the paper exchange.
-pub mod paper_books;
 /// Orders to the paper exchange, its answers back.
 pub mod paper_desk;
 /// Durable records to the bus, and ranges of them on request.

@@ -97,7 +97,7 @@ fn liquidities() -> Vec<Liquidity> {
 
 fn fill_sources() -> Vec<FillSource> {
     every!(FillSource; Venue: FillSource::Venue; Tape: FillSource::Tape { row: 68_080, ts_ms: 1_767_830_400_000 };
-        DemoMarket: FillSource::DemoMarket; KalshiBook: FillSource::KalshiBook; SignalQuote: FillSource::SignalQuote)
+        DemoMarket: FillSource::DemoMarket; KalshiBook: FillSource::KalshiBook; PolymarketBook: FillSource::PolymarketBook; SignalQuote: FillSource::SignalQuote)
 }
 
 fn approvers() -> Vec<Approver> {
