@@ -13,7 +13,7 @@ use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::{VenueMode, VenueNews};
 use crate::domain::time::{Mono, Time};
 use crate::engine::Input;
-use crate::venues::kalshi::standing::VenueStanding;
+use crate::venues::standing::VenueStanding;
 use crate::venues::kalshi::stream::StreamEvent;
 
 /// Without a stream the account is read this often.
