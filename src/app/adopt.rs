@@ -50,6 +50,7 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
             limits: config.limits.clone(),
             paper_cash: None,
             venues: vec![Venue::Kalshi],
+            prepares: Vec::new(),
             epoch,
             head_hash: report.head.hash,
         };

@@ -128,6 +128,7 @@ fn test_order(config: &Config, market: &Market, now: Time) -> Order {
         tif: TimeInForce::Gtd,
         expires_at: now.plus_ms(TEST_ORDER_LIVES_MS),
         venue_expires_at: now.plus_ms(TEST_ORDER_LIVES_MS),
+        created_at: None,
         fee: market.fee,
     }
 }

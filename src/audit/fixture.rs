@@ -123,6 +123,7 @@ impl World {
             limits: limits(),
             paper_cash: Some(usd("1000")),
             venues: Vec::new(),
+            prepares: Vec::new(),
             epoch: None,
             head_hash: Hash::ZERO,
         };

@@ -151,7 +151,7 @@ impl Laws<'_> {
                 let before = std::mem::replace(&mut way.vetoed, true);
                 if before || way.approved { Err(format!("order {order_id} had its verdict before")) } else { Ok(()) }
             }
-            Event::SubmitStarted { order_id, attempt } => self.submitted(order_id, *attempt),
+            Event::SubmitStarted { order_id, attempt, .. } => self.submitted(order_id, *attempt),
             Event::Filled(fill) => {
                 self.fills += 1;
                 let way = self.way(&fill.order_id)?;

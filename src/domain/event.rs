@@ -9,6 +9,7 @@ use super::market::{BookKey, Instrument, Market, MarketSource, Quote, Settlement
 use super::money::{Quantity, Usd};
 use super::order::{Groups, Order};
 use super::report::{FillReport, VenueMode};
+use super::signed::SignedOrder;
 use super::time::Time;
 use super::verdict::{Approver, Failure, Reason};
 
@@ -68,6 +69,9 @@ pub enum Event {
     SubmitStarted {
         order_id: OrderId,
         attempt: u32,
+        /// What is sent, where the venue's name for it follows from that: with the first attempt, and all others send the same.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        signed: Option<Box<SignedOrder>>,
     },
     OrderAcked {
         order_id: OrderId,

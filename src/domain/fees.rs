@@ -6,11 +6,11 @@ use super::report::Liquidity;
 
 /// Kalshi's general schedule: 0.07 for takers; resting orders are free unless the series says otherwise
 /// (`protocols/kalshi/kalshi.md` §5).
-pub const KALSHI: FeeRate = FeeRate { taker_micros: 70_000, maker_micros: 0 };
+pub const KALSHI: FeeRate = FeeRate::new(70_000, 0);
 
 /// Polymarket's highest published rate (crypto), taken where the market's own is not known
 /// (`protocols/polymarket/polymarket.md` §8).
-pub const POLYMARKET_HIGHEST: FeeRate = FeeRate { taker_micros: 70_000, maker_micros: 0 };
+pub const POLYMARKET_HIGHEST: FeeRate = FeeRate::new(70_000, 0);
 
 /// Polymarket's rate for a kind of market named by a signal.
 pub fn polymarket_rate(kind: Option<&str>) -> FeeRate {
@@ -21,7 +21,7 @@ pub fn polymarket_rate(kind: Option<&str>) -> FeeRate {
         "geopolitics" => 0,
         _ => POLYMARKET_HIGHEST.taker_micros,
     };
-    FeeRate { taker_micros, maker_micros: 0 }
+    FeeRate::new(taker_micros, 0)
 }
 
 /// The fee schedule of a market that only a signal has named.

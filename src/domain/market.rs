@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{MarketId, TokenId};
-use super::money::{ONE, Price, Rounding};
+use super::money::{ONE, Price, Quantity, Rounding, Usd};
 use super::time::Time;
 
 /// Whose rules an order follows. In paper mode the paper exchange plays that venue.
@@ -209,6 +209,24 @@ pub struct FeeRate {
     pub taker_micros: i64,
     /// The same for resting orders.
     pub maker_micros: i64,
+    /// `rate x (price x (1 - price))^exponent`: of Polymarket's schedules (`polymarket.md` §8).
+    #[serde(skip_serializing_if = "is_one", default = "one")]
+    pub exponent: u8,
+}
+
+impl FeeRate {
+    /// `rate x price x (1 - price)`, takers and makers.
+    pub const fn new(taker_micros: i64, maker_micros: i64) -> Self {
+        Self { taker_micros, maker_micros, exponent: 1 }
+    }
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(exponent: &u8) -> bool {
+    *exponent == 1
 }
 
 /// What is known of a market: the facts that checks and fees need.
@@ -221,6 +239,25 @@ pub struct Market {
     pub source: MarketSource,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub close_time: Option<Time>,
+    /// The condition this token is an outcome of (Polymarket), and which: the first of a market's tokens counts as YES.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub condition: Option<MarketId>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<Outcome>,
+    /// Fewest contracts of one order; zero where the venue names none.
+    #[serde(skip_serializing_if = "no_quantity", default)]
+    pub quantity_min: Quantity,
+    /// Fewest dollars of a buy; zero where the venue names none.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub notional_min: Usd,
+}
+
+fn no_quantity(quantity: &Quantity) -> bool {
+    quantity.is_zero()
+}
+
+fn no_money(amount: &Usd) -> bool {
+    amount.is_zero()
 }
 
 /// How a market ended, in YES terms.

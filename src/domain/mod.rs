@@ -24,6 +24,8 @@ pub mod order;
 pub mod report;
 /// The signal and its reader.
 pub mod signal;
+/// Orders whose name at the venue is the hash of what was signed.
+pub mod signed;
 /// Teams of four leagues, and what tickers say of them.
 pub mod teams;
 /// Short texts, inline.

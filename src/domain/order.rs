@@ -100,6 +100,9 @@ pub struct Order {
     pub venue_expires_at: Time,
     pub fee: FeeRate,
     pub groups: Groups,
+    /// When its signal was made, where that is part of what is signed (Polymarket).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub created_at: Option<Time>,
 }
 
 impl Order {

@@ -165,6 +165,16 @@ impl VenueOrder {
     }
 }
 
+/// How final a fill is at its venue. Kalshi's and paper's are from the start; a Polymarket match becomes a transaction
+/// that can fail (`polymarket.md` §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FillSettlement {
+    Provisional,
+    Settled,
+    /// Never happened, for good.
+    Failed,
+}
+
 /// A fill as a venue lists it, in the terms of its book. Whose it is, the engine knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VenueFill {
@@ -178,6 +188,7 @@ pub struct VenueFill {
     /// `None`: the venue named none.
     pub fee: Option<Usd>,
     pub liquidity: Liquidity,
+    pub settlement: FillSettlement,
     pub at: Time,
 }
 
@@ -227,6 +238,18 @@ pub struct AccountReading {
     pub movements: Vec<CashMovement>,
 }
 
+/// What a venue says of a market that was asked for: one market, or the tokens of both its outcomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    pub markets: Vec<super::market::Market>,
+}
+
+impl From<super::market::Market> for Description {
+    fn from(market: super::market::Market) -> Self {
+        Self { markets: vec![market] }
+    }
+}
+
 /// Whether a venue takes orders, as far as we can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -238,6 +261,8 @@ pub enum VenueMode {
     Open,
     /// Cancels only: a pause, maintenance.
     CancelOnly,
+    /// Takers are refused, after a restart of the venue's engine: nothing of ours is sent.
+    PostOnly,
     /// Refuses us: a revoked key, a clock beyond its limits, a block.
     Halted,
 }
@@ -249,6 +274,7 @@ impl VenueMode {
             Self::Reconciling => "reconciling",
             Self::Open => "open",
             Self::CancelOnly => "cancel_only",
+            Self::PostOnly => "post_only",
             Self::Halted => "halted",
         }
     }

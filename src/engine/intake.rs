@@ -327,6 +327,7 @@ fn draft(signal: &Signal, order_id: OrderId, revision: u32, instrument: Instrume
         tif,
         expires_at: signal.expires_at,
         venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS),
+        created_at: None,
         fee,
     }
 }

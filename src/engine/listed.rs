@@ -205,6 +205,7 @@ fn external_order(listed: &VenueOrder, now: Now) -> Order {
         tif: TimeInForce::Gtc,
         expires_at: Time::max(ends_at, now.wall),
         venue_expires_at: Time::max(ends_at, now.wall),
+        created_at: None,
         fee: fees::assumed_rate(venue, None),
         instrument,
     }

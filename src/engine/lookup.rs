@@ -132,7 +132,7 @@ impl Engine {
         }
         if self.may_resend(now, record, begun_at) {
             let attempt = record.attempts + 1;
-            let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt }], out);
+            let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt, signed: None }], out);
             self.work(&order_id).look_ups = 0;
             self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
             return;

@@ -1,7 +1,8 @@
 //! Markets that a signal waits for: with money nobody trades what the venue hasn't described.
 
 use super::{Deferred, Effect, Engine, SignalInput, Timer};
-use crate::domain::market::{BookKey, Market, Venue};
+use crate::domain::market::{BookKey, Venue};
+use crate::domain::report::Description;
 use crate::domain::signal::{Parsed, Signal};
 use crate::domain::time::Now;
 
@@ -44,13 +45,15 @@ impl Engine {
         (!known && !tried).then_some(key)
     }
 
-    pub(super) fn described(&mut self, now: Now, key: BookKey, found: Result<Market, String>, out: &mut Vec<Effect>) {
+    pub(super) fn described(&mut self, now: Now, key: BookKey, found: Result<Description, String>, out: &mut Vec<Effect>) {
         if self.halted.is_some() || !self.started {
             return;
         }
         match found {
-            Ok(market) => {
-                self.market(now, market, out);
+            Ok(description) => {
+                for market in description.markets {
+                    self.market(now, market, out);
+                }
                 if self.described.len() >= DESCRIBED_MAX {
                     self.described.pop_first();
                 }

@@ -161,6 +161,8 @@ pub struct Engine {
     undescribed: BTreeMap<BookKey, Mono>,
     /// Venues that describe their markets, and markets described in this session, whose books are followed.
     describing: Vec<Venue>,
+    /// Venues whose orders are signed ahead.
+    preparing: Vec<Venue>,
     described: BTreeSet<BookKey>,
     warnings: u64,
 }
@@ -195,6 +197,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
             describing: Vec::new(),
+            preparing: Vec::new(),
             described: BTreeSet::new(),
             warnings: 0,
         }
@@ -241,6 +244,7 @@ impl Engine {
             Input::LogFailed { why } => self.log_failed(why, &mut out),
             Input::OwnershipLost { why } => self.halt(why, &mut out),
             Input::Verdict { order_id, signed } => self.verdict(now, order_id, signed, &mut out),
+            Input::Prepared { order_id, signed } => self.prepared(now, order_id, signed, &mut out),
             Input::Submitted { order_id, attempt, outcome } => self.submitted(now, order_id, attempt, outcome, &mut out),
             Input::CancelAnswered { order_id, outcome } => self.cancel_answered(now, order_id, outcome, &mut out),
             Input::LookedUp { order_id, begun_at, found } => self.looked_up(now, order_id, begun_at, found, &mut out),

@@ -34,6 +34,8 @@ pub struct Start {
     pub paper_cash: Option<Usd>,
     /// Venues of this session. What isn't listed has no credentials; on paper, those whose books are traded on.
     pub venues: Vec<Venue>,
+    /// Those whose orders are signed ahead, because their name at the venue follows from that.
+    pub prepares: Vec<Venue>,
     /// Of the lease this session runs under; counted up from the log's last where there is none.
     pub epoch: Option<u64>,
     /// Hash of the last record in the log.
@@ -48,6 +50,7 @@ impl Engine {
         assert!(self.epoch > self.book.epoch, "Invariant: a session's epoch is newer than every record's");
         self.started = true;
         self.describing = start.venues.clone();
+        self.preparing = start.prepares.clone();
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.

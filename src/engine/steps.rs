@@ -4,10 +4,11 @@ use super::{Command, DeliveryId, SignalInput, Start, Ticket};
 use crate::domain::answer::Answer;
 use crate::domain::event::{Recorded, Scope};
 use crate::domain::ids::{Hash, MarketId, OrderId, SignalId, VenueOrderId};
-use crate::domain::market::{BookKey, Market, Quote, Settlement, Venue};
+use crate::domain::market::{BookKey, Quote, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
-use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome, VenueNews, VenueOrder};
+use crate::domain::report::{CancelOutcome, Description, LookUp, SubmitOutcome, VenueNews, VenueOrder};
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::{ApprovedOrder, Reason, SignedVerdict};
 
@@ -33,6 +34,11 @@ pub enum Input {
         order_id: OrderId,
         signed: Option<SignedVerdict>,
     },
+    /// The order as signed, or why it can't be.
+    Prepared {
+        order_id: OrderId,
+        signed: Result<Box<SignedOrder>, String>,
+    },
     Submitted {
         order_id: OrderId,
         attempt: u32,
@@ -57,7 +63,7 @@ pub enum Input {
     /// A market as its venue describes it, or why it can't be described.
     Described {
         key: BookKey,
-        found: Result<Market, String>,
+        found: Result<Description, String>,
     },
     Operator {
         ticket: Ticket,
@@ -105,10 +111,16 @@ pub enum Effect {
     GiveBack {
         delivery: DeliveryId,
     },
+    /// Sign this order now, beside the verdict: at its venue its name is the hash of what is signed.
+    Prepare {
+        order: Box<Order>,
+    },
     Submit {
         order: Box<ApprovedOrder>,
         attempt: u32,
         quote: Option<SignalQuote>,
+        /// As prepared; each attempt sends exactly this.
+        signed: Option<Box<SignedOrder>>,
     },
     Cancel {
         order: Box<Order>,

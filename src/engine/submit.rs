@@ -17,7 +17,7 @@ impl Engine {
     /// The send is on record; last look before the socket.
     pub(super) fn send(&mut self, now: Now, order_id: OrderId, attempt: u32, until: Mono, out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(&order_id) else { return };
-        let order = record.order.clone();
+        let (order, signed) = (record.order.clone(), record.signed.clone());
         let opens = order.action == Action::Buy;
         let ready = venue_ready(&self.book, order.instrument.venue);
         let why = if opens && self.killed {
@@ -39,7 +39,7 @@ impl Engine {
         let work = self.work(&order_id);
         work.sending = true;
         let quote = work.quote;
-        out.push(Effect::Submit { order: Box::new(ApprovedOrder::after_durable_approval(order)), attempt, quote });
+        out.push(Effect::Submit { order: Box::new(ApprovedOrder::after_durable_approval(order)), attempt, quote, signed });
     }
 
     /// Nothing was sent this time. That proves nothing about an earlier attempt whose fate is unknown.
@@ -68,7 +68,7 @@ impl Engine {
             return self.withheld(now, order_id, "turned away by the venue's rate limit too often", out);
         }
         let attempt = record.attempts + 1;
-        let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt }], out);
+        let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt, signed: None }], out);
         self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
     }
 

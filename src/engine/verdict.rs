@@ -9,6 +9,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::market::{Market, MarketSource, MarketStatus, PriceGrid};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{Approver, Check, Failure, Reason, SignedVerdict, Verdict, request_hash};
 use crate::projections::{reduce_checks, venue_ready};
@@ -63,6 +64,9 @@ impl Engine {
             }
         }
     }
+
+    /// The order as signed has come, or the word that it can't be.
+    pub(super) fn prepared(&mut self, _now: Now, _order_id: OrderId, _signed: Result<Box<SignedOrder>, String>, _out: &mut Vec<Effect>) {}
 
     fn heard(&self, now: Now, asked: &Asked, signed: Option<&SignedVerdict>) -> Said {
         let silent = |observed: String| {
@@ -145,7 +149,7 @@ impl Engine {
         let mut events = self.market_facts(now, &asked, &order);
         events.push(requested(&asked));
         events.push(Event::OrderApproved { order_id, by, verdict: signed.verdict, signature: signed.signature, risk_epoch });
-        events.push(Event::SubmitStarted { order_id, attempt: 1 });
+        events.push(Event::SubmitStarted { order_id, attempt: 1, signed: None });
         let seq = self.append(now, events, out);
         self.expiries.insert((order.expires_at, order_id));
         let signal = &asked.request.signal;
@@ -190,6 +194,10 @@ impl Engine {
                 fee: order.fee,
                 source: MarketSource::Signal,
                 close_time: None,
+                condition: None,
+                outcome: None,
+                quantity_min: Default::default(),
+                notional_min: Default::default(),
             };
             events.push(Event::MarketSeen { market: Box::new(market) });
         }

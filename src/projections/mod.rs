@@ -115,7 +115,9 @@ impl Projections {
                 self.activity.approved(order, at);
             }
             Event::OrderVetoed { order_id, .. } => self.orders.forget_vetoed(order_id),
-            Event::SubmitStarted { order_id, attempt } => self.change(order_id, |record| record.submit_started(*attempt, at))?,
+            Event::SubmitStarted { order_id, attempt, signed } => {
+                self.change(order_id, |record| record.submit_started(*attempt, signed.as_deref(), at))?;
+            }
             Event::OrderAcked { order_id, venue_order_id, .. } => {
                 self.change(order_id, |record| record.acked(venue_order_id.clone(), at))?;
                 self.activity.succeeded();

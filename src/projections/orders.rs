@@ -10,6 +10,7 @@ use crate::domain::market::BookKey;
 use crate::domain::money::{Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, OrderState};
 use crate::domain::report::FillReport;
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::Approver;
 
@@ -33,6 +34,12 @@ pub struct OrderRecord {
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub external: bool,
     pub venue_order_id: Option<VenueOrderId>,
+    /// The venue's name for it, known before it was sent; it stays, whatever becomes of the order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub known_as: Option<VenueOrderId>,
+    /// What was signed, until the order is done: a resend sends exactly this.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signed: Option<Box<SignedOrder>>,
     pub acked_at: Option<Time>,
     pub cancel_requested_at: Option<Time>,
     /// Folded fills.
@@ -60,6 +67,8 @@ impl OrderRecord {
             id_seen: false,
             external: false,
             venue_order_id: None,
+            known_as: None,
+            signed: None,
             acked_at: None,
             cancel_requested_at: None,
             filled: Quantity::ZERO,
@@ -102,7 +111,16 @@ impl OrderRecord {
         (!self.is_done() && self.state != OrderState::Requested, self.state == OrderState::Unknown)
     }
 
-    pub(super) fn submit_started(&mut self, attempt: u32, at: Time) {
+    /// The venue's name for it: as acknowledged, or as known before that.
+    pub fn venue_name(&self) -> Option<&VenueOrderId> {
+        self.venue_order_id.as_ref().or(self.known_as.as_ref())
+    }
+
+    pub(super) fn submit_started(&mut self, attempt: u32, signed: Option<&SignedOrder>, at: Time) {
+        if let Some(signed) = signed {
+            self.known_as = Some(signed.venue_order_id.clone());
+            self.signed = Some(Box::new(signed.clone()));
+        }
         self.attempts = attempt;
         self.first_sent_at.get_or_insert(at);
         self.last_sent_at = Some(at);

@@ -9,13 +9,27 @@ use crate::domain::market::{BookKey, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
 use crate::domain::report::{CancelOutcome, LookUp, SubmitOutcome};
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Effect, Input, SignalQuote};
 
 /// Each call returns at once; what comes of it is an input of the engine.
 pub trait Desk: Send + Sync {
-    fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle);
+    /// Sign this order ahead of its verdict; the answer is `Input::Prepared`.
+    fn prepare(&self, order: Order, engine: &EngineHandle) {
+        let signed = Err("orders for this venue are not signed ahead".to_owned());
+        engine.input(Input::Prepared { order_id: order.order_id, signed });
+    }
+    /// `signed`: as prepared, for venues that prepare; exactly this is sent.
+    fn submit(
+        &self,
+        order: ApprovedOrder,
+        attempt: u32,
+        quote: Option<SignalQuote>,
+        signed: Option<Box<SignedOrder>>,
+        engine: &EngineHandle,
+    );
     fn cancel(&self, order: Order, venue_order_id: Option<VenueOrderId>, engine: &EngineHandle);
     fn look_up(&self, order: Order, venue_order_id: Option<VenueOrderId>, first_sent_at: Option<Time>, engine: &EngineHandle);
     /// Whose order is this?
@@ -54,7 +68,8 @@ impl Desks {
             return None;
         };
         match effect {
-            Effect::Submit { order, attempt, quote } => desk.submit(*order, attempt, quote, engine),
+            Effect::Prepare { order } => desk.prepare(*order, engine),
+            Effect::Submit { order, attempt, quote, signed } => desk.submit(*order, attempt, quote, signed, engine),
             Effect::Cancel { order, venue_order_id } => desk.cancel(*order, venue_order_id, engine),
             Effect::LookUp { order, venue_order_id, first_sent_at } => desk.look_up(*order, venue_order_id, first_sent_at, engine),
             Effect::Identify { key, venue_order_id } => desk.identify(key, venue_order_id, engine),
@@ -72,7 +87,9 @@ impl Desks {
 fn venue_of(effect: &Effect) -> Option<Venue> {
     match effect {
         Effect::Submit { order, .. } => Some(order.order().instrument.venue),
-        Effect::Cancel { order, .. } | Effect::LookUp { order, .. } | Effect::Restore { order, .. } => Some(order.instrument.venue),
+        Effect::Prepare { order } | Effect::Cancel { order, .. } | Effect::LookUp { order, .. } | Effect::Restore { order, .. } => {
+            Some(order.instrument.venue)
+        }
         Effect::Identify { key, .. } | Effect::Describe { key } | Effect::Watch { key } => Some(key.venue),
         Effect::Reconcile { venue } | Effect::MarketEnded { venue, .. } => Some(*venue),
         _ => None,
@@ -83,6 +100,7 @@ fn venue_of(effect: &Effect) -> Option<Venue> {
 fn answer_for_nobody(effect: Effect, venue: Venue, engine: &EngineHandle) {
     let why = || format!("{venue} has no credentials here");
     match effect {
+        Effect::Prepare { order } => engine.input(Input::Prepared { order_id: order.order_id, signed: Err(why()) }),
         Effect::Submit { order, attempt, .. } => {
             let order_id = order.order().order_id;
             engine.input(Input::Submitted { order_id, attempt, outcome: SubmitOutcome::Withheld { why: why() } });

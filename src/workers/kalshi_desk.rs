@@ -14,7 +14,8 @@ use crate::domain::ids::{MarketId, Mode, VenueOrderId};
 use crate::domain::market::{BookKey, Market, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
-use crate::domain::report::{CancelOutcome, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
+use crate::domain::report::{CancelOutcome, Description, SubmitOutcome, VenueFill, VenueNews, VenueOrder};
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Time};
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
@@ -219,7 +220,14 @@ impl Inner {
 }
 
 impl Desk for KalshiDesk {
-    fn submit(&self, order: ApprovedOrder, attempt: u32, _quote: Option<SignalQuote>, engine: &EngineHandle) {
+    fn submit(
+        &self,
+        order: ApprovedOrder,
+        attempt: u32,
+        _quote: Option<SignalQuote>,
+        _signed: Option<Box<SignedOrder>>,
+        engine: &EngineHandle,
+    ) {
         let (inner, engine) = (Arc::clone(&self.0), engine.clone());
         tokio::spawn(async move {
             let order_id = order.order().order_id;
@@ -272,7 +280,7 @@ impl Desk for KalshiDesk {
             if matches!(found, Err(CallError::Unclear { .. } | CallError::NotSent { .. })) {
                 found = inner.describe(&key).await;
             }
-            let found = found.map_err(|error| error.to_string());
+            let found = found.map(Description::from).map_err(|error| error.to_string());
             if let Err(why) = &found {
                 tracing::warn!("{key} can't be described: {why}");
             }

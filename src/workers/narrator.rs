@@ -37,7 +37,7 @@ impl Narrator {
                     (order.quantity, order.instrument.outcome, &order.instrument.market, cents(order.limit));
                 self.asked.insert(*order_id, format!("{verb} {quantity} {outcome} {market} at {price} for signal {signal_id}"));
             }
-            Event::SubmitStarted { order_id, attempt } => {
+            Event::SubmitStarted { order_id, attempt, .. } => {
                 let what = self.asked.remove(order_id).unwrap_or_default();
                 tracing::info!("{tag} placing {what} (order {order_id}, attempt {attempt})");
             }

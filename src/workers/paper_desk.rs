@@ -12,7 +12,8 @@ use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::{BookKey, Market, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
-use crate::domain::report::VenueNews;
+use crate::domain::report::{Description, VenueNews};
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
@@ -83,7 +84,14 @@ impl PaperDesk {
 }
 
 impl Desk for PaperDesk {
-    fn submit(&self, order: ApprovedOrder, attempt: u32, quote: Option<SignalQuote>, engine: &EngineHandle) {
+    fn submit(
+        &self,
+        order: ApprovedOrder,
+        attempt: u32,
+        quote: Option<SignalQuote>,
+        _signed: Option<Box<SignedOrder>>,
+        engine: &EngineHandle,
+    ) {
         // What a signal saw is no price where the venue's own book is there to fill against.
         let quote = quote.filter(|_| self.books(order.order().instrument.venue).is_none());
         let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
@@ -123,7 +131,7 @@ impl Desk for PaperDesk {
         };
         let (desk, engine) = (self.clone(), engine.clone());
         tokio::spawn(async move {
-            let found = books.take_in(&key, &desk, &engine).await.map_err(|error| error.to_string());
+            let found = books.take_in(&key, &desk, &engine).await.map(Description::from).map_err(|error| error.to_string());
             if let Err(why) = &found {
                 tracing::warn!("{key} can't be described: {why}");
             }

@@ -162,6 +162,7 @@ fn order(quantity: Quantity, limit: Price, tif: TimeInForce) -> Order {
         tif,
         expires_at: Time::from_ms(0),
         venue_expires_at: Time::from_ms(0),
+        created_at: None,
         fee: arbees::domain::fees::KALSHI,
         groups: Groups {
             game: GameId::new("g").expect("id"),

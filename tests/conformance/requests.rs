@@ -141,6 +141,7 @@ fn order(body: &Value) -> Result<(Order, Route), &'static str> {
         tif: TimeInForce::parse(text("time_in_force")).expect("tif"),
         expires_at,
         venue_expires_at: expires_at,
+        created_at: None,
         fee: KALSHI,
         groups: Groups {
             game: GameId::new("g").expect("id"),

@@ -98,6 +98,7 @@ impl Rig {
             limits: self.limits.clone(),
             paper_cash: Some(self.limits.bankroll),
             venues: Vec::new(),
+            prepares: Vec::new(),
             epoch: None,
             head_hash,
         };
@@ -209,7 +210,7 @@ impl Rig {
             }
             Effect::Answer { answer, .. } => self.answers.push(*answer),
             Effect::DeadLetter { error, .. } => self.dead_letters.push(error),
-            Effect::Submit { order, attempt, quote } => {
+            Effect::Submit { order, attempt, quote, .. } => {
                 let quote = quote.map(|seen| SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
                 let (outcome, news) = self.exchange.submit(&order, quote, self.now().wall);
                 self.step(Input::Submitted { order_id: order.order().order_id, attempt, outcome });
@@ -236,7 +237,9 @@ impl Rig {
             Effect::OperatorAnswer { .. } | Effect::GiveBack { .. } => {}
             Effect::Halt { why } => panic!("halted: {why}"),
             Effect::Watch { .. } => {}
-            asked @ (Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => panic!("not on paper: {asked:?}"),
+            asked @ (Effect::Prepare { .. } | Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => {
+                panic!("not on paper: {asked:?}")
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use arbees::domain::market::{BookKey, Venue};
 use arbees::domain::matching::Side;
 use arbees::domain::money::{Price, Quantity, Usd};
 use arbees::domain::order::OrderState;
-use arbees::domain::report::{Liquidity, VenueFill, VenueNews};
+use arbees::domain::report::{FillSettlement, Liquidity, VenueFill, VenueNews};
 use arbees::domain::verdict::Reason;
 use arbees::engine::Input;
 use serde_json::json;
@@ -43,6 +43,7 @@ async fn told(world: &World, order: OrderId, price: &str, fee: Option<Usd>) -> V
         quantity: Quantity::whole(3),
         fee,
         liquidity: Liquidity::Maker,
+        settlement: FillSettlement::Settled,
         at: world.stage.now(),
     }
 }

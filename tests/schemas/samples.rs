@@ -135,7 +135,7 @@ fn key() -> BookKey {
 }
 
 fn fee() -> FeeRate {
-    FeeRate { taker_micros: 70_000, maker_micros: 0 }
+    FeeRate::new(70_000, 0)
 }
 
 fn instruments() -> Vec<Instrument> {
@@ -159,6 +159,7 @@ fn order(instrument: Instrument, action: Action, tif: TimeInForce) -> Order {
         tif,
         expires_at: time(),
         venue_expires_at: time(),
+        created_at: None,
         fee: fee(),
         groups: Groups {
             game: arbees::domain::ids::GameId::new("401584902").expect("game"),
@@ -194,7 +195,18 @@ fn fill(source: FillSource, liquidity: Liquidity) -> Event {
 }
 
 fn market(status: MarketStatus, source: MarketSource, close_time: Option<Time>) -> Event {
-    let market = Market { key: key(), status, grid: PriceGrid::cents(), fee: fee(), source, close_time };
+    let market = Market {
+        key: key(),
+        status,
+        grid: PriceGrid::cents(),
+        fee: fee(),
+        source,
+        close_time,
+        condition: None,
+        outcome: None,
+        quantity_min: Quantity::ZERO,
+        notional_min: Usd::ZERO,
+    };
     Event::MarketSeen { market: Box::new(market) }
 }
 
@@ -226,7 +238,7 @@ pub fn events() -> Vec<Event> {
             Event::OrderRequested { order_id: order_id(), signal_id: signal_id(), content_hash: hash(), request: bytes(), order: None };
         OrderApproved: Event::OrderApproved { order_id: order_id(), by: Approver::Risk, verdict: bytes(), signature: bytes(), risk_epoch: 3 };
         OrderVetoed: Event::OrderVetoed { order_id: order_id(), failures: vec![failure()], verdict: bytes(), signature: bytes() };
-        SubmitStarted: Event::SubmitStarted { order_id: order_id(), attempt: 1 };
+        SubmitStarted: Event::SubmitStarted { order_id: order_id(), attempt: 1, signed: None };
         OrderAcked:
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: Some(time()) },
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: None };

@@ -193,6 +193,7 @@ impl Trader {
             tif,
             expires_at: self.now.plus_ms(life_ms),
             venue_expires_at: self.now.plus_ms(life_ms),
+            created_at: None,
             fee: KALSHI,
             groups: Groups {
                 game: GameId::new("game").expect("id"),

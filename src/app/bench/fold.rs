@@ -149,6 +149,7 @@ fn open(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
         limits,
         paper_cash: Some(opening_cash),
         venues: Vec::new(),
+        prepares: Vec::new(),
         epoch: None,
         head_hash: report.head.hash,
     };

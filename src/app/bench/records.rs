@@ -84,6 +84,7 @@ impl Records {
             limits,
             paper_cash: Some(rig.exchange.account().cash()),
             venues: Vec::new(),
+            prepares: Vec::new(),
             epoch: None,
             head_hash: Hash::ZERO,
         };
@@ -298,7 +299,7 @@ impl Rig {
                     self.verdict = Some(*verdict);
                 }
             }
-            Effect::Submit { order, attempt, quote } => {
+            Effect::Submit { order, attempt, quote, .. } => {
                 let quote = quote.map(|seen| SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
                 let (outcome, news) = self.exchange.submit(&order, quote, self.now.wall);
                 inputs.push_back(Input::Submitted { order_id: order.order().order_id, attempt, outcome });

@@ -128,7 +128,7 @@ pub fn story(n: u64, request_bytes: usize) -> Vec<Event> {
     vec![
         requested,
         Event::OrderApproved { order_id: id, by: Approver::Risk, verdict: bytes(request_bytes / 2), signature: bytes(64), risk_epoch: 1 },
-        Event::SubmitStarted { order_id: id, attempt: 1 },
+        Event::SubmitStarted { order_id: id, attempt: 1, signed: None },
         Event::OrderAcked { order_id: id, venue_order_id: VenueOrderId::new("ven-1").expect("id"), venue_at: None },
         Event::Filled(fill(n)),
         Event::OrderNotPlaced { order_id: id, cause: NotPlaced::Withheld("test".into()) },

@@ -83,7 +83,7 @@ impl FeeTerms {
             "quadratic_with_combo_maker_fees" => taker_micros / 2,
             _ => 0,
         };
-        FeeRate { taker_micros, maker_micros }
+        FeeRate::new(taker_micros, maker_micros)
     }
 
     /// The multiplier as a JSON number.
@@ -325,8 +325,8 @@ mod tests {
     #[test]
     fn fees_follow_kind_and_multiplier() {
         let terms = |kind: &str, multiplier| FeeTerms { kind: kind.into(), multiplier: Decimal::parse(multiplier).expect("decimal") };
-        assert_eq!(terms("quadratic", "1").rate(), FeeRate { taker_micros: 70_000, maker_micros: 0 });
-        assert_eq!(terms("quadratic_with_maker_fees", "1").rate(), FeeRate { taker_micros: 70_000, maker_micros: 17_500 });
-        assert_eq!(terms("quadratic_with_combo_maker_fees", "0.5").rate(), FeeRate { taker_micros: 35_000, maker_micros: 17_500 });
+        assert_eq!(terms("quadratic", "1").rate(), FeeRate::new(70_000, 0));
+        assert_eq!(terms("quadratic_with_maker_fees", "1").rate(), FeeRate::new(70_000, 17_500));
+        assert_eq!(terms("quadratic_with_combo_maker_fees", "0.5").rate(), FeeRate::new(35_000, 17_500));
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::market::{BookKey, FeeRate, Market, MarketSource, MarketStatus
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, TimeInForce};
-use crate::domain::report::{CashMovement, Liquidity, VenueFill, VenueOrder, VenuePosition, VenueSettlement, VenueState};
+use crate::domain::report::{CashMovement, FillSettlement, Liquidity, VenueFill, VenueOrder, VenuePosition, VenueSettlement, VenueState};
 use crate::domain::time::Time;
 
 /// What is known of where an order goes, beside the order.
@@ -177,6 +177,7 @@ pub fn venue_fill(row: &Fill) -> Result<VenueFill, Untranslatable> {
         quantity: row.count_fp.0,
         fee: row.fee_cost.map(|fee| fee.0),
         liquidity: if row.is_taker { Liquidity::Taker } else { Liquidity::Maker },
+        settlement: FillSettlement::Settled,
         at,
     })
 }
@@ -232,6 +233,10 @@ pub fn market(row: &WireMarket, fee: FeeRate) -> Result<Market, Untranslatable> 
         fee,
         source: MarketSource::Venue,
         close_time: time(None, row.close_time.as_deref()),
+        condition: None,
+        outcome: None,
+        quantity_min: Default::default(),
+        notional_min: Default::default(),
     })
 }
 
@@ -264,7 +269,7 @@ pub fn fee_rate(fee_type: &str, multiplier: Option<Num<MillionthsUp>>) -> Result
         return no("fee_multiplier", format!("{} is out of bounds", Usd::from_micros(multiplier)));
     }
     let times = |rate| mul_div(rate, multiplier, ONE, Rounding::Up);
-    Ok(FeeRate { taker_micros: times(TAKER), maker_micros: times(maker) })
+    Ok(FeeRate::new(times(TAKER), times(maker)))
 }
 
 /// All that lies in a book; asks are shown by the venue as bids for NO.

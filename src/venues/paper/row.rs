@@ -52,6 +52,10 @@ impl MarketRow {
             fee: self.fee,
             source: MarketSource::Venue,
             close_time: None,
+            condition: None,
+            outcome: None,
+            quantity_min: Default::default(),
+            notional_min: Default::default(),
         }
     }
 

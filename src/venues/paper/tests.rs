@@ -53,6 +53,7 @@ fn order(n: u32) -> Order {
         tif: TimeInForce::Ioc,
         expires_at: at(60_000),
         venue_expires_at: at(90_000),
+        created_at: None,
         fee: KALSHI,
         groups: Groups {
             game: GameId::new("g").expect("id"),

@@ -304,14 +304,16 @@ impl World {
             }
             Effect::Halt { why } => panic!("halted: {why}"),
             Effect::Watch { .. } => {}
-            asked @ (Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => panic!("not on paper: {asked:?}"),
+            asked @ (Effect::Prepare { .. } | Effect::Identify { .. } | Effect::Describe { .. } | Effect::Reconcile { .. }) => {
+                panic!("not on paper: {asked:?}")
+            }
         }
     }
 
     fn index(&mut self, event: &Event) {
         let at = self.log.len();
         match event {
-            Event::SubmitStarted { order_id, attempt } => {
+            Event::SubmitStarted { order_id, attempt, .. } => {
                 self.submits.insert((*order_id, *attempt), at);
             }
             Event::OrderVetoed { order_id, .. } => {
@@ -465,6 +467,7 @@ impl World {
             limits: limits(),
             paper_cash: Some(Usd::parse("1000").expect("cash")),
             venues: Vec::new(),
+            prepares: Vec::new(),
             epoch: None,
             head_hash,
         };

@@ -74,6 +74,7 @@ pub fn order(stage: &Stage, number: u64) -> anyhow::Result<Order> {
         tif: TimeInForce::Gtd,
         expires_at,
         venue_expires_at: expires_at,
+        created_at: None,
         fee: KALSHI,
         groups: Groups {
             game: GameId::new("bench")?,

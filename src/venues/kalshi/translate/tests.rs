@@ -38,6 +38,7 @@ pub fn order(action: Action, outcome: &str, limit: &str, count: &str, tif: TimeI
         tif,
         expires_at: at,
         venue_expires_at: at,
+        created_at: None,
         fee: KALSHI,
         groups: Groups {
             game: GameId::new("g").expect("game"),
