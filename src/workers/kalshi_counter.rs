@@ -20,7 +20,7 @@ use crate::venues::kalshi::KalshiVenue;
 use crate::venues::kalshi::client::CallError;
 use crate::venues::kalshi::stream::{StreamEvent, StreamHandle};
 use crate::venues::kalshi::translate::venue_order;
-use crate::venues::kalshi::standing::VenueStanding;
+use crate::venues::standing::VenueStanding;
 
 /// Refusals that speak of the order group, by the words of FIX (`kalshi.md` §2.2).
 const GROUP_BLOWN: &str = "exceeded_order_group_risk_limit";

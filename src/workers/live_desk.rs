@@ -18,7 +18,7 @@ use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
 use crate::engine::{Input, SignalQuote};
-use crate::venues::kalshi::standing::VenueStanding;
+use crate::venues::standing::VenueStanding;
 
 /// What came of one attempt.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::{VenueMode, VenueNews};
 use crate::domain::time::Mono;
-use crate::venues::kalshi::standing::VenueStanding;
+use crate::venues::standing::VenueStanding;
 
 /// Without a stream the account is read this often.
 const POLL_MS: i64 = 2_000;

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::super::translate::TopOfBook;
 use crate::domain::ids::MarketId;
 use crate::domain::market::Quote;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity};
+
+/// Best prices in the book's own terms and what lies there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TopOfBook {
+    pub quote: Quote,
+    pub bid_size: Quantity,
+    pub ask_size: Quantity,
+}
+
+/// Bids and asks of a book, in its own terms.
+pub type Levels = (Vec<(Price, Quantity)>, Vec<(Price, Quantity)>);
 
 #[derive(Debug, Default)]
 struct Book {
