@@ -77,11 +77,11 @@ fn logging(config: &Config, level: &str) {
 }
 
 async fn rehearse(faults: &[String], json: bool) -> anyhow::Result<Exit> {
-    use super::rehearsal::matrix;
+    use super::rehearsal::{Kalshi, matrix};
     let folder = std::env::temp_dir().join(format!("arbees-rehearsal-{}", std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let names: Vec<&str> = faults.iter().map(String::as_str).collect();
-    let report = matrix::play(&folder, &names, &|text| eprintln!("rehearsal: {text}")).await;
+    let report = matrix::play::<Kalshi>(&folder, &names, &|text| eprintln!("rehearsal: {text}")).await;
     let _ = std::fs::remove_dir_all(&folder);
     let report = report?;
     if json {

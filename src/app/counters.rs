@@ -24,12 +24,12 @@ use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHoldin
 use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
+use crate::workers::kalshi_books::{KalshiBooks, book_news};
 use crate::workers::kalshi_counter::KalshiCounter;
 use crate::workers::lease::Ownership;
+use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
 use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
-use crate::workers::kalshi_books::{KalshiBooks, book_news};
-use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::venue_listener::VenueListener;
 
@@ -80,9 +80,8 @@ impl Counters {
             let (handle, stream) = stream_of(&account, true);
             let venue = Arc::clone(&account.venue);
             let source = KalshiBooks { venue: account.venue, stream: handle };
-            desk = counters.add_books(config, Box::new(source), desk, clock, stream, move |event, followed| {
-                book_news(&venue, event, followed)
-            });
+            desk = counters
+                .add_books(config, Box::new(source), desk, clock, stream, move |event, followed| book_news(&venue, event, followed));
         }
         counters.desks = Desks::paper(Arc::new(desk.clone()));
         counters.paper = Some(desk);

@@ -270,7 +270,12 @@ pub const SECTIONS: &[Section] = &[
                 Is("0"),
                 "Wallet kind: 0 the key's own address, 1 proxy, 2 Safe, 3 deposit wallet (new accounts); 3-plain: signed without the wrap.",
             ),
-            row("POLY_FUNDER", Text, Absent("the key's own address"), "Address of the wallet that holds the money; needed for kinds 1 to 3."),
+            row(
+                "POLY_FUNDER",
+                Text,
+                Absent("the key's own address"),
+                "Address of the wallet that holds the money; needed for kinds 1 to 3.",
+            ),
             row(
                 "POLY_API_NONCE",
                 Whole { unit: "as nonce", min: 0, max: 1_000_000 },

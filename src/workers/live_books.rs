@@ -50,8 +50,14 @@ pub trait BookSource: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub enum BookNews {
     Nothing,
-    Book { key: BookKey, changes: Vec<BookChange>, at: Time },
-    Down { why: String },
+    Book {
+        key: BookKey,
+        changes: Vec<BookChange>,
+        at: Time,
+    },
+    Down {
+        why: String,
+    },
     /// Markets to be described anew.
     Describe(Vec<MarketId>),
 }

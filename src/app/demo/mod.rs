@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::rehearsal::matrix;
+use super::rehearsal::{Kalshi, matrix};
 use super::{Books, Role, Running, commands, start};
 use crate::bus::Bus;
 use crate::cli::args::{DemoArgs, Json, OrdersArgs, ReplayArgs};
@@ -83,7 +83,7 @@ async fn in_folder(config: &Config, args: &DemoArgs, folder: &std::path::Path) -
 async fn rehearsal(folder: &std::path::Path) -> anyhow::Result<bool> {
     println!("\nrehearsal: the live Kalshi code against Kalshi's protocol on this machine, faults on (all of them: arbees rehearse)\n");
     std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let report = matrix::play(folder, REHEARSED, &|_| {}).await?;
+    let report = matrix::play::<Kalshi>(folder, REHEARSED, &|_| {}).await?;
     print!("{}", matrix::table(&report));
     if report.is_good() {
         println!("log and venue agree: orders, fills, positions, cash to the cent; nothing was sent twice");

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::app::Running;
 use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
 use crate::projections::{OrderRecord, Projections};
@@ -14,11 +13,6 @@ use crate::projections::{OrderRecord, Projections};
 ///
 /// Held against each other: each venue order to one intent of the log and no intent to two orders, filled quantities,
 /// positions, cash to the millionth; and no order whose fate is unknown.
-pub async fn differences(truth: &Value, running: &Running) -> anyhow::Result<Vec<String>> {
-    let book = running.engine.query(|engine| engine.book().clone()).await;
-    Ok(book.map_or_else(|| vec!["the engine has ended".to_owned()], |book| between(truth, &book)))
-}
-
 pub fn between(truth: &Value, book: &Projections) -> Vec<String> {
     match compared(truth, book) {
         Ok(found) => found,
