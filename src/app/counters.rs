@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::accounts::{KalshiAccount, kalshi_account};
+use super::accounts::{KalshiAccount, PolymarketAccount, account_key, kalshi_account, polymarket_account};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -31,6 +31,8 @@ use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
 use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
 use crate::workers::paper_desk::PaperDesk;
+use crate::workers::polymarket_books::{self, PolymarketBooks};
+use crate::workers::polymarket_counter::PolymarketCounter;
 use crate::workers::venue_listener::VenueListener;
 
 /// A lease can't be taken from a server that isn't there.
@@ -59,16 +61,19 @@ impl Counters {
         if config.mode == Mode::Paper {
             return Self::on_paper(config, book, clock, live_books);
         }
-        let account = kalshi_account(config, clock)?;
+        let (account, polymarket) = (kalshi_account(config, clock)?, polymarket_account(config, clock)?);
         let ownership = own(config, book, bus, clock).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
         let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership, venues: Vec::new() };
         match account {
-            Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
+            Some(account) => counters.add_kalshi(config, account, gate.clone(), fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
         }
-        tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag());
+        match polymarket {
+            Some(account) => counters.add_polymarket(config, account, gate).await,
+            None => tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag()),
+        }
         Ok(counters)
     }
 
@@ -82,6 +87,11 @@ impl Counters {
             let source = KalshiBooks { venue: account.venue, stream: handle };
             desk = counters
                 .add_books(config, Box::new(source), desk, clock, stream, move |event, followed| book_news(&venue, event, followed));
+        }
+        if live_books && let Some(account) = polymarket_account(config, clock)? {
+            let (handle, stream) = account.start_stream(true, STREAM_EVENTS_MAX);
+            let source = PolymarketBooks { venue: account.venue, stream: handle };
+            desk = counters.add_books(config, Box::new(source), desk, clock, stream, polymarket_books::book_news);
         }
         counters.desks = Desks::paper(Arc::new(desk.clone()));
         counters.paper = Some(desk);
@@ -118,6 +128,15 @@ impl Counters {
         self.add(counter, gate, stream, account.read_every_ms);
     }
 
+    async fn add_polymarket(&mut self, config: &Config, account: PolymarketAccount, gate: Gate) {
+        account.announce(config).await;
+        let (handle, stream) = account.start_stream(false, STREAM_EVENTS_MAX);
+        // A dry run owns nothing, and must not arm a switch that cancels what another engine rests.
+        let heartbeat = if config.mode == Mode::DryRun { None } else { account.start_heartbeat() };
+        let counter = PolymarketCounter::new(account.venue, gate.clock.clone(), handle, heartbeat);
+        self.add(counter, gate, stream, account.read_every_ms);
+    }
+
     /// A venue with money: a desk for its orders, and a listener for what it says.
     fn add<V: LiveVenue>(&mut self, counter: V, gate: Gate, stream: Option<mpsc::Receiver<V::Event>>, read_every_ms: i64) {
         let venue = counter.venue();
@@ -128,6 +147,11 @@ impl Counters {
             let listener = VenueListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
             tokio::spawn(listener.run())
         }));
+    }
+
+    /// Venues whose orders are signed ahead of their approval.
+    pub fn prepares(&self) -> Vec<Venue> {
+        self.venues.iter().copied().filter(|venue| *venue == Venue::Polymarket && self.paper.is_none()).collect()
     }
 
     /// The epoch of this session; `None` where no lease gives one.
@@ -180,6 +204,7 @@ pub async fn own(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock:
         let account = sha256(&[b"arbees account", kalshi.key_id.expose_secret().as_bytes()]);
         keys.push((format!("account.kalshi.{}", account.short()), 0));
     }
+    keys.extend(account_key(config)?.map(|key| (key, 0)));
     Ownership::take(bus, clock, &holder, &keys).await.map(Some).map_err(anyhow::Error::msg)
 }
 

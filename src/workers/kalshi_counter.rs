@@ -135,7 +135,7 @@ impl LiveVenue for KalshiCounter {
         self.venue.state()
     }
 
-    fn prepare(&self, _order: &Order) -> Result<SignedOrder, String> {
+    async fn prepare(&self, _order: &Order) -> Result<SignedOrder, String> {
         Err("Kalshi names an order itself: nothing is signed ahead".to_owned())
     }
 
@@ -170,7 +170,7 @@ impl LiveVenue for KalshiCounter {
         self.venue.look_up(order, first_sent_at, known).await
     }
 
-    async fn identify(&self, id: &VenueOrderId) -> Result<Option<VenueOrder>, String> {
+    async fn identify(&self, _key: &BookKey, id: &VenueOrderId) -> Result<Option<VenueOrder>, String> {
         match self.venue.client().order(id).await {
             Ok(row) => venue_order(&row).map(Some).map_err(|error| error.to_string()),
             Err(CallError::Refused { refusal, .. }) if refusal.status == 404 && refusal.is("not_found") => Ok(None),

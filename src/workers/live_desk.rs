@@ -89,7 +89,7 @@ pub trait LiveVenue: Send + Sync + 'static {
     fn venue(&self) -> Venue;
     fn standing(&self) -> watch::Receiver<VenueStanding>;
     /// Signs an order ahead of its approval, where the venue's name of an order is the hash of what was signed.
-    fn prepare(&self, order: &Order) -> Result<SignedOrder, String>;
+    fn prepare(&self, order: &Order) -> impl Future<Output = Result<SignedOrder, String>> + Send;
     /// In a dry run: everything but the sending.
     fn sign_only(&self, order: &Order, signed: Option<&SignedOrder>) -> Result<(), String>;
     fn submit(&self, order: &ApprovedOrder, attempt: u32, signed: Option<&SignedOrder>) -> impl Future<Output = Submitted> + Send;
@@ -100,7 +100,7 @@ pub trait LiveVenue: Send + Sync + 'static {
         first_sent_at: Time,
         known: Option<&VenueOrderId>,
     ) -> impl Future<Output = (LookUp, Vec<VenueFill>)> + Send;
-    fn identify(&self, id: &VenueOrderId) -> impl Future<Output = Result<Option<VenueOrder>, String>> + Send;
+    fn identify(&self, key: &BookKey, id: &VenueOrderId) -> impl Future<Output = Result<Option<VenueOrder>, String>> + Send;
     fn describe(&self, key: &BookKey) -> impl Future<Output = Result<Description, Undescribed>> + Send;
     /// Hear of this book on the stream from now on.
     fn follow(&self, id: &MarketId);
@@ -208,11 +208,9 @@ fn inputs(told: impl IntoIterator<Item = VenueNews>) -> impl Iterator<Item = Inp
 
 impl<V: LiveVenue> Desk for LiveDesk<V> {
     fn prepare(&self, order: Order, engine: &EngineHandle) {
-        let (inner, engine) = (Arc::clone(&self.0), engine.clone());
-        // Some 50 µs of arithmetic, beside the verdict.
-        tokio::task::spawn_blocking(move || {
-            let signed = inner.venue.prepare(&order).map(Box::new);
-            engine.input(Input::Prepared { order_id: order.order_id, signed });
+        self.task(engine, |inner| async move {
+            let signed = inner.venue.prepare(&order).await.map(Box::new);
+            vec![Input::Prepared { order_id: order.order_id, signed }]
         });
     }
 
@@ -257,7 +255,7 @@ impl<V: LiveVenue> Desk for LiveDesk<V> {
 
     fn identify(&self, key: BookKey, venue_order_id: VenueOrderId, engine: &EngineHandle) {
         self.task(engine, |inner| async move {
-            let found = inner.venue.identify(&venue_order_id).await;
+            let found = inner.venue.identify(&key, &venue_order_id).await;
             vec![Input::Identified { key, venue_order_id, found }]
         });
     }

@@ -31,6 +31,10 @@ pub mod narrator;
 pub mod outbox;
 /// Orders to the paper exchange, its answers back.
 pub mod paper_desk;
+/// Polymarket's books for the paper exchange.
+pub mod polymarket_books;
+/// Polymarket behind the live desk.
+pub mod polymarket_counter;
 /// Durable records to the bus, and ranges of them on request.
 pub mod publisher;
 /// Signals answered without a record.

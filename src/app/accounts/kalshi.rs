@@ -1,4 +1,4 @@
-//! Accounts at venues, from the settings: credentials, addresses, and what a person wants to know of them first.
+//! The account at Kalshi.
 
 use std::sync::Arc;
 
@@ -7,7 +7,9 @@ use secrecy::ExposeSecret;
 
 use crate::clock::Clock;
 use crate::config::{Config, KalshiSettings};
+use super::announce;
 use crate::domain::ids::Mode;
+use crate::domain::market::Venue;
 use crate::domain::money::Quantity;
 use crate::venues::kalshi::address::{ApiAddress, DEMO_API, DEMO_WS, PRODUCTION_API, PRODUCTION_WS, WsAddress};
 use crate::venues::kalshi::doctor::DoctorReport;
@@ -52,29 +54,8 @@ fn addresses(mode: Mode, settings: &KalshiSettings) -> anyhow::Result<(ApiAddres
 impl KalshiAccount {
     /// Says which account this is and what is wrong with it, before anything is sent.
     pub async fn announce(&self, config: &Config) {
-        let tag = config.mode.tag();
         let report = self.venue.doctor().await;
-        let cash = report.cash.map_or("unknown".to_owned(), |cash| format!("${cash}"));
-        let limits = &config.limits;
-        tracing::warn!(
-            "{tag} kalshi account with {} key, cash {cash}; order at most ${} and {} contracts, game ${}, day's loss ${}",
-            report.key_kind,
-            limits.order_size_max,
-            limits.order_contracts_max,
-            limits.game_exposure_max,
-            limits.daily_loss_max
-        );
-        if let Some(canary) = limits.canary {
-            tracing::warn!(
-                "{tag} LIVE_STAGE=canary: {} open order, ${} each, ${} a day",
-                canary.open_orders_max,
-                canary.order_notional_max,
-                canary.day_notional_max
-            );
-        }
-        for problem in &report.problems {
-            tracing::warn!("{tag} kalshi: {problem}");
-        }
+        announce(config, Venue::Kalshi, &format!("account with {} key", report.key_kind), report.cash, &report.problems);
     }
 }
 
