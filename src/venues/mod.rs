@@ -14,10 +14,14 @@ pub mod clock_skew;
 pub mod http;
 /// Kalshi's Trade API, live.
 pub mod kalshi;
+/// Files that hold a secret.
+pub mod key_file;
 /// Numbers as text or as JSON numbers, without floats.
 pub mod number;
 /// The exchange inside the process: tapes, the demo's market, or a signal's own quote.
 pub mod paper;
+/// Polymarket's CLOB V2, live.
+pub mod polymarket;
 /// Waits between two connections.
 pub mod reconnect;
 /// Whether a venue takes our orders.

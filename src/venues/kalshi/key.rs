@@ -1,8 +1,7 @@
 //! A private key file: RSA (PKCS#1 or PKCS#8) or Ed25519, told apart by parsing, never by its first line.
 
 use std::fmt;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair as RsaKeyPair;
@@ -10,6 +9,8 @@ use ring::signature::{Ed25519KeyPair, RSA_PSS_SHA256};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
+
+use crate::venues::key_file::{self, KeyFileError};
 
 /// Many times the largest key that Kalshi makes.
 const KEY_FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -29,12 +30,8 @@ pub enum KeyKind {
 /// Each in one line, with what to do about it; none repeats a byte of the file.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
-    #[error("Kalshi key file {path}: there is no such file")]
-    Missing { path: PathBuf },
-    #[error("Kalshi key file {path}: cannot be read: {why}")]
-    Unreadable { path: PathBuf, why: String },
-    #[error("Kalshi key file {path}: others than its owner can read it (mode {mode:04o}); run: chmod 600 {path}")]
-    Exposed { path: PathBuf, mode: u32 },
+    #[error("Kalshi key {0}")]
+    File(#[from] KeyFileError),
     #[error("Kalshi key: no PEM text found (a line -----BEGIN … PRIVATE KEY-----)")]
     NotPem,
     #[error("Kalshi key: this PEM holds {found}; needed is the private key, RSA or Ed25519, not encrypted")]
@@ -50,25 +47,7 @@ pub enum KeyError {
 impl SigningKey {
     /// Reads a file that nobody but its owner can read.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
-        let unreadable = |why: String| KeyError::Unreadable { path: path.to_owned(), why };
-        let file = std::fs::File::open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => KeyError::Missing { path: path.to_owned() },
-            _ => unreadable(error.to_string()),
-        })?;
-        let about = file.metadata().map_err(|error| unreadable(error.to_string()))?;
-        if !about.is_file() {
-            return Err(unreadable("not a file".to_owned()));
-        }
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::MetadataExt::mode(&about) & 0o7777;
-            if mode & 0o077 != 0 {
-                return Err(KeyError::Exposed { path: path.to_owned(), mode });
-            }
-        }
-        let mut text = Vec::new();
-        file.take(KEY_FILE_BYTES_MAX).read_to_end(&mut text).map_err(|error| unreadable(error.to_string()))?;
-        Self::from_pem(&text)
+        Self::from_pem(&key_file::read(path, KEY_FILE_BYTES_MAX)?)
     }
 
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
@@ -234,13 +213,13 @@ pub mod tests {
         let folder = std::env::temp_dir().join(format!("arbees-key-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
         let path = folder.join("key.pem");
-        assert_eq!(SigningKey::from_file(&path).expect_err("missing"), KeyError::Missing { path: path.clone() });
+        assert_eq!(SigningKey::from_file(&path).expect_err("missing"), KeyFileError::Missing { path: path.clone() }.into());
         std::fs::write(&path, ED25519).expect("file");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("mode");
-        assert_eq!(SigningKey::from_file(&path).expect_err("open"), KeyError::Exposed { path: path.clone(), mode: 0o640 });
+        assert_eq!(SigningKey::from_file(&path).expect_err("open"), KeyFileError::Exposed { path: path.clone(), mode: 0o640 }.into());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
         assert_eq!(SigningKey::from_file(&path).expect("key").kind(), KeyKind::Ed25519);
-        assert!(matches!(SigningKey::from_file(&folder), Err(KeyError::Unreadable { .. })));
+        assert!(matches!(SigningKey::from_file(&folder), Err(KeyError::File(KeyFileError::Unreadable { .. }))));
         std::fs::remove_dir_all(&folder).expect("clean");
     }
 
