@@ -45,7 +45,7 @@ macro_rules! money {
         impl Numeric for $name {
             fn read(text: &str) -> Result<Self, DecimalError> {
                 match plain_micros(text) {
-                    Some(micros) if micros >= Self::MIN_MICROS && micros <= Self::MAX_MICROS => Ok(Self::from_micros(micros)),
+                    Some(micros) if (Self::MIN_MICROS..=Self::MAX_MICROS).contains(&micros) => Ok(Self::from_micros(micros)),
                     _ => Self::parse(text),
                 }
             }

@@ -120,7 +120,7 @@ impl Client {
     pub async fn orders(&self, filter: Filter<'_>) -> Result<Vec<VenueOrder>, Incomplete> {
         self.all(Self::orders_ask(filter), |body| {
             let mut page: Page<OrderRow<'_>> = serde_json::from_slice(body)?;
-            let next = page.next();
+            let next = page.next_page();
             let rows = page.data.iter().map(|row| Ok((row.id.to_string(), translate::venue_order(row)?))).collect::<Result<_, _>>();
             Ok((rows, next))
         })
@@ -141,7 +141,7 @@ impl Client {
         let ours = self.ours().map_err(|error| Incomplete::Broken { what: "/data/trades", error })?;
         let trades = self.all(Self::trades_ask(filter), |body| {
             let mut page: Page<Trade<'_>> = serde_json::from_slice(body)?;
-            let next = page.next();
+            let next = page.next_page();
             let rows = page.data.iter().map(|row| Ok((row.id.to_string(), translate::fills(row, &ours, fees)?))).collect::<Result<_, _>>();
             Ok((rows, next))
         });

@@ -6,7 +6,7 @@ use super::super::call::no;
 use super::wire::market::{Book, Level};
 use super::wire::orders::Order as Row;
 use super::wire::trades::{MakerOrder, Trade};
-use crate::domain::fees::{BalanceUnit, OrderFees};
+use crate::domain::fees::polymarket_fee;
 use crate::domain::ids::{MarketId, TokenId, TradeId, VenueOrderId};
 use crate::domain::market::{BookKey, FeeRate, Quote, Venue};
 use crate::domain::matching::{LOT, Side};
@@ -174,7 +174,7 @@ pub fn fills(row: &Trade<'_>, ours: &Ours, fees: &dyn Fn(&BookKey) -> Option<Fee
 
 /// By the market's schedule; the venue itself names no fee (`polymarket.md` §8).
 pub fn taker_fee(rate: FeeRate, price: Price, quantity: Quantity) -> Usd {
-    OrderFees::new(Venue::Polymarket, rate, BalanceUnit::Direct).charge(Usd::ZERO, price, quantity, Liquidity::Taker)
+    polymarket_fee(rate, price, quantity, Liquidity::Taker)
 }
 
 /// Older rows don't say it: of the same token the maker took the other side, of the other token the same one (two buys

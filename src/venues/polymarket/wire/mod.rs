@@ -30,7 +30,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Where the next page starts; `None`: this was the last.
-    pub fn next(&mut self) -> Option<String> {
+    pub fn next_page(&mut self) -> Option<String> {
         self.next_cursor.take().filter(|cursor| !cursor.is_empty() && cursor != LAST_PAGE)
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     fn the_last_page_says_that_it_is_the_last() {
         for (text, next) in [("\"LTE=\"", None), ("\"\"", None), ("null", None), ("\"MTAw\"", Some("MTAw".to_owned()))] {
             let mut page: Page<u8> = serde_json::from_str(&format!(r#"{{"data":[],"next_cursor":{text}}}"#)).expect(text);
-            assert_eq!(page.next(), next);
+            assert_eq!(page.next_page(), next);
         }
     }
 }
