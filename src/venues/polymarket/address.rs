@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum AddressError {
     #[error("an address is 0x and 40 hex digits")]
     NotAnAddress,
-    #[error("the address has a wrong checksum: a digit is mistyped, or the case of its letters was changed")]
+    #[error("the address has a wrong checksum: a digit is mistyped, or the case of a letter (in lower case throughout, it is not checked)")]
     Checksum,
 }
 

@@ -41,7 +41,7 @@ pub const ORDER_TYPE: &str = "Order(uint256 salt,address maker,address signer,ui
 pub const ORDER_TYPE_HASH: B256 = b256!("bb86318a2138f5fa8ae32fbe8e659f8fcf13cc6ae4014a707893055433818589");
 /// Of `TypedDataSign(Order contents,string name,string version,uint256 chainId,address verifyingContract,bytes32 salt)` and
 /// the order's type after it.
-const TYPED_DATA_SIGN_TYPE_HASH: B256 = b256!("6ba028565cb324c2aa02bb714b9816d0bddd557a2f33bb36cf13272a4256bd42");
+pub const TYPED_DATA_SIGN_TYPE_HASH: B256 = b256!("6ba028565cb324c2aa02bb714b9816d0bddd557a2f33bb36cf13272a4256bd42");
 /// Of "DepositWallet", and of its version "1".
 const DEPOSIT_WALLET_HASH: B256 = b256!("d682b529a17cda19aa275f3a050608f9e9401fadd1b0d233d81519972295828b");
 const DEPOSIT_WALLET_VERSION_HASH: B256 = b256!("c89efdaa54c0f20c7adf612882df0950f5a951637e0307cdcb4c672f298b8bc6");
