@@ -55,6 +55,22 @@ impl Books {
         Ok(book.tell())
     }
 
+    /// A level has this size from now on. A change before the first snapshot says nothing yet.
+    pub fn level(&mut self, market: &MarketId, side: Side, price: Price, size: Quantity) -> Option<TopOfBook> {
+        let book = self.0.get_mut(market)?;
+        let levels = if side == Side::Bid { &mut book.bids } else { &mut book.asks };
+        if size.is_zero() { levels.remove(&price) } else { levels.insert(price, size) };
+        book.tell()
+    }
+
+    /// The best prices as they stand now, told or not.
+    pub fn best(&self, market: &MarketId) -> Option<Quote> {
+        self.0.get(market).map(|book| Quote {
+            bid: book.bids.last_key_value().map(|(price, _)| *price),
+            ask: book.asks.first_key_value().map(|(price, _)| *price),
+        })
+    }
+
     /// Books that have been shown.
     pub fn markets(&self) -> impl Iterator<Item = &MarketId> {
         self.0.keys()

@@ -2,7 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
+use reqwest::header::{DATE, HeaderMap};
+
+use super::standing::Standing;
 use crate::domain::time::{Now, Time};
 
 /// New orders stop when the whole possible skew lies beyond this (`kalshi.md` §1: keep below 2 s).
@@ -70,6 +74,22 @@ impl ClockSkew {
         let high_ms = self.samples.iter().map(|(_, bounds)| bounds.high_ms).min()?;
         (low_ms <= high_ms).then_some(SkewBounds { low_ms, high_ms })
     }
+}
+
+/// Learns from the `Date` of a reply, and tells whether the clocks are too far apart.
+pub fn listen(skew: &Mutex<ClockSkew>, standing: &Standing, sent: Now, received: Now, headers: &HeaderMap) {
+    if let Some(date) = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date) {
+        learn(skew, standing, sent, received, date);
+    }
+}
+
+/// The same from a time in whole seconds that the venue named in another way.
+pub fn learn(skew: &Mutex<ClockSkew>, standing: &Standing, sent: Now, received: Now, date: Time) {
+    let mut skew = skew.lock().unwrap_or_else(PoisonError::into_inner);
+    skew.heard(sent, received, date);
+    let beyond = skew.bounds().filter(|bounds| bounds.beyond());
+    drop(skew);
+    standing.clock(beyond.map(|bounds| format!("our clock is off: the venue's is ahead {bounds}; see to NTP")));
 }
 
 fn stepped(earlier: Now, later: Now) -> bool {

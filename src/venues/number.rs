@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::domain::decimal::{Decimal, DecimalError};
-use crate::domain::money::{Price, Quantity, Usd};
+use crate::domain::money::{Price, Quantity, Rounding, Usd};
 
 /// A number of the venue: `"0.5200"`, `0.52` and `5.2e-1` are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ macro_rules! money {
         impl Numeric for $name {
             fn read(text: &str) -> Result<Self, DecimalError> {
                 match plain_micros(text) {
-                    Some(micros) if micros >= Self::MIN_MICROS && micros <= Self::MAX_MICROS => Ok(Self::from_micros(micros)),
+                    Some(micros) if (Self::MIN_MICROS..=Self::MAX_MICROS).contains(&micros) => Ok(Self::from_micros(micros)),
                     _ => Self::parse(text),
                 }
             }
@@ -68,6 +68,16 @@ impl Numeric for i64 {
 impl Numeric for u32 {
     fn read(text: &str) -> Result<Self, DecimalError> {
         u32::try_from(i64::read(text)?).map_err(|_| DecimalError::OutOfRange)
+    }
+}
+
+/// Any number at a scale of a millionth, rounded up: fee multipliers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MillionthsUp(pub i64);
+
+impl Numeric for MillionthsUp {
+    fn read(text: &str) -> Result<Self, DecimalError> {
+        Decimal::parse(text)?.to_micros(Rounding::Up).map(Self)
     }
 }
 

@@ -17,7 +17,9 @@ struct Facts {
     /// A refused key: stays until somebody clears it.
     halted: Option<String>,
     clock: Option<String>,
-    paused: Option<String>,
+    paused: Option<(VenueMode, String)>,
+    /// The dead man's switch is not held: resting orders may be cancelled at any moment.
+    unheld: Option<String>,
     reconciled: bool,
     /// Breaks of the stream so far.
     breaks: u64,
@@ -26,7 +28,9 @@ struct Facts {
 impl Facts {
     fn standing(&self) -> VenueStanding {
         let halted = self.halted.as_ref().or(self.clock.as_ref()).map(|why| (VenueMode::Halted, why));
-        let (mode, why) = match halted.or(self.paused.as_ref().map(|why| (VenueMode::CancelOnly, why))) {
+        let paused = self.paused.as_ref().map(|(mode, why)| (*mode, why));
+        let unheld = self.unheld.as_ref().map(|why| (VenueMode::CancelOnly, why));
+        let (mode, why) = match halted.or(paused).or(unheld) {
             Some((mode, why)) => (mode, why.clone()),
             None if !self.reconciled => (VenueMode::Reconciling, "not read completely yet".to_owned()),
             None => (VenueMode::Open, String::new()),
@@ -72,7 +76,24 @@ impl Standing {
 
     /// A pause of trading or of the whole exchange, or its end.
     pub fn pause(&self, why: Option<String>) {
-        self.change(|facts| facts.paused = why);
+        self.pause_as(VenueMode::CancelOnly, why);
+    }
+
+    /// The same, by how little still goes: post-only or cancels.
+    pub fn pause_as(&self, mode: VenueMode, why: Option<String>) {
+        self.change(|facts| facts.paused = why.map(|why| (mode, why)));
+    }
+
+    /// A dead man's switch that isn't held, or is again; orders may have been cancelled meanwhile, so the account is to be
+    /// read before anything opens.
+    pub fn unheld(&self, why: Option<String>) {
+        self.change(|facts| {
+            if facts.unheld.is_some() && why.is_none() {
+                facts.reconciled = false;
+                facts.breaks += 1;
+            }
+            facts.unheld = why;
+        });
     }
 
     /// The stream broke: what was read before may have changed unheard.
@@ -141,6 +162,21 @@ mod tests {
         assert_eq!(standing.watch().borrow().mode, VenueMode::Reconciling);
         standing.reconciled(standing.breaks());
         assert_eq!(standing.watch().borrow().mode, VenueMode::Open);
+    }
+
+    #[test]
+    fn a_switch_that_was_let_go_asks_for_a_reading_once_it_is_held_again() {
+        let standing = Standing::default();
+        let mode = || standing.watch().borrow().mode;
+        standing.reconciled(0);
+        standing.unheld(None);
+        assert_eq!(mode(), VenueMode::Open, "nothing was let go");
+        standing.unheld(Some("no heartbeat".to_owned()));
+        assert_eq!(mode(), VenueMode::CancelOnly);
+        standing.unheld(None);
+        assert_eq!(mode(), VenueMode::Reconciling);
+        standing.pause_as(VenueMode::PostOnly, Some("restart".to_owned()));
+        assert_eq!(mode(), VenueMode::PostOnly);
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
 
-use super::super::clock_skew::{ClockSkew, SkewBounds, http_date};
+use super::super::clock_skew::{ClockSkew, SkewBounds, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
 use super::super::standing::Standing;
@@ -20,7 +20,6 @@ use super::key::{KeyError, SigningKey};
 use super::rate::{BASIC, Budget, CostTable, Lane};
 use super::wire::error::Refusal;
 use crate::clock::Clock;
-use crate::domain::time::Now;
 
 /// An order that would wait longer for its tokens goes back: the signal may be stale by then, which others judge.
 const ORDER_WAIT_MS_MAX: u64 = 250;
@@ -167,7 +166,7 @@ impl Client {
         let request = self.request(ask)?;
         let sent = self.clock.now();
         let response = self.http.execute(request).await.map_err(|error| unanswered(&format!("{} {}", ask.method, ask.pattern), &error))?;
-        self.heard(sent, response.headers());
+        listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let status = response.status().as_u16();
         let retry_after_ms = response.headers().get(RETRY_AFTER).and_then(retry_after_ms);
         let body = whole(response)
@@ -202,16 +201,6 @@ impl Client {
             *request.body_mut() = Some(body.clone().into());
         }
         Ok(request)
-    }
-
-    fn heard(&self, sent: Now, headers: &HeaderMap) {
-        let received = self.clock.now();
-        let Some(date) = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date) else { return };
-        let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        skew.heard(sent, received, date);
-        let beyond = skew.bounds().filter(|bounds| bounds.beyond());
-        drop(skew);
-        self.standing.clock(beyond.map(|bounds| format!("our clock is off: the venue's is ahead {bounds}; see to NTP")));
     }
 
     /// What a refusal says about more than its request.

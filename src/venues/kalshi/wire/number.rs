@@ -1,9 +1,9 @@
 //! Numbers of this venue, beside the common ones.
 
-pub use crate::venues::number::{Num, Numeric};
+pub use crate::venues::number::{MillionthsUp, Num, Numeric};
 
 use crate::domain::decimal::{Decimal, DecimalError};
-use crate::domain::money::{Quantity, Rounding, Usd};
+use crate::domain::money::{Quantity, Usd};
 
 /// A count with a sign: positions (negative is NO) and changes of a book level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +23,6 @@ pub struct Cents(pub Usd);
 impl Numeric for Cents {
     fn read(text: &str) -> Result<Self, DecimalError> {
         Usd::try_exact(&Decimal::parse(text)?.shift_right(2)).map(Self)
-    }
-}
-
-/// Any number at a scale of a millionth, rounded up: fee multipliers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MillionthsUp(pub i64);
-
-impl Numeric for MillionthsUp {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        Decimal::parse(text)?.to_micros(Rounding::Up).map(Self)
     }
 }
 
