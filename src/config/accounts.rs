@@ -7,6 +7,9 @@ use secrecy::SecretString;
 use super::read::Values;
 use crate::domain::ids::Mode;
 use crate::domain::money::Quantity;
+use crate::venues::address::AddressError;
+use crate::venues::kalshi::address::{ApiAddress, WsAddress};
+use crate::venues::polymarket::hosts::{HttpBase, WsBase};
 
 /// An account at Kalshi.
 #[derive(Clone, Debug)]
@@ -119,5 +122,18 @@ pub(super) fn contradictions(values: &Values) -> Vec<String> {
     if kind != "0" && values.text("POLY_FUNDER").is_none() {
         found.push(format!("POLY_SIGNATURE_TYPE = {kind} needs POLY_FUNDER: the address of the wallet that holds the money"));
     }
+    found.extend(wrong_addresses(values));
     found
+}
+
+/// Plain text goes to this machine only, and what can't be talked to is told at once.
+fn wrong_addresses(values: &Values) -> Vec<String> {
+    let check =
+        |name: &'static str, is: fn(&'static str, &str) -> Result<(), AddressError>| values.text(name).and_then(|url| is(name, &url).err());
+    let kalshi_api = values.text("KALSHI_API_URL").and_then(|url| ApiAddress::new(&url).err());
+    let kalshi_ws = values.text("KALSHI_WS_URL").and_then(|url| WsAddress::new(&url).err());
+    let http = |name, url: &str| HttpBase::new(name, url).map(drop);
+    let rest = ["POLY_CLOB_URL", "POLY_GAMMA_URL", "POLY_GEOBLOCK_URL"].into_iter().filter_map(|name| check(name, http));
+    let ws = check("POLY_WS_URL", |name, url| WsBase::new(name, url).map(drop));
+    [kalshi_api, kalshi_ws, ws].into_iter().flatten().chain(rest).map(|error| error.to_string()).collect()
 }

@@ -24,7 +24,6 @@ pub use value::Nats;
 use crate::domain::ids::{Hash, Instance, Mode, sha256};
 use crate::domain::limits::{Canary, Limits};
 use crate::domain::money::Usd;
-use crate::venues::kalshi::address::{ApiAddress, WsAddress};
 use read::Values;
 
 /// A settings file is a page of text; more is the wrong file.
@@ -173,12 +172,6 @@ fn contradictions(values: &Values, mode: Mode) -> Vec<Problem> {
     );
     for text in accounts::contradictions(values) {
         must(false, text);
-    }
-    for address in [
-        values.text("KALSHI_API_URL").and_then(|url| ApiAddress::new(&url).err()),
-        values.text("KALSHI_WS_URL").and_then(|url| WsAddress::new(&url).err()),
-    ] {
-        must(address.is_none(), address.map_or_else(String::new, |error| error.to_string()));
     }
     must(
         !matches!(mode, Mode::Demo | Mode::Live) || values.nats("NATS_URL") != Nats::Embedded,

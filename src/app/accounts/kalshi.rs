@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use secrecy::ExposeSecret;
 
+use super::announce;
 use crate::clock::Clock;
 use crate::config::{Config, KalshiSettings};
-use super::announce;
 use crate::domain::ids::Mode;
 use crate::domain::market::Venue;
 use crate::domain::money::Quantity;

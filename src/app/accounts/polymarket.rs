@@ -99,6 +99,11 @@ pub fn account_key(config: &Config) -> anyhow::Result<Option<String>> {
 }
 
 impl PolymarketAccount {
+    /// Somebody who can sign, not only books.
+    pub fn is_wallet(&self) -> bool {
+        self.venue.client().signer().is_ok()
+    }
+
     /// The API key: as kept, or created, or derived. A key that the venue no longer takes is made anew.
     pub async fn connect(&self) -> Result<(), CallError> {
         connect(&self.venue, &self.credentials).await
