@@ -82,10 +82,13 @@ fn logging(config: &Config, level: &str) {
 }
 
 async fn rehearse(venue: Option<Venue>, faults: &[String], json: bool) -> anyhow::Result<Exit> {
-    use super::rehearsal::Kalshi;
+    use super::rehearsal::{Kalshi, Polymarket};
     let mut good = true;
     if venue.is_none_or(|venue| venue == Venue::Kalshi) {
         good &= rehearse_at::<Kalshi>(faults, json).await?;
+    }
+    if venue.is_none_or(|venue| venue == Venue::Polymarket) {
+        good &= rehearse_at::<Polymarket>(faults, json).await?;
     }
     Ok(if good { Exit::Good } else { Exit::Failed })
 }

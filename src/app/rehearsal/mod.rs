@@ -5,6 +5,8 @@
 pub mod kalshi;
 /// Every fault with every kind of order.
 pub mod matrix;
+/// Polymarket's double.
+pub mod polymarket;
 /// Whether the log and the venue tell the same story.
 pub mod truth;
 
@@ -29,6 +31,7 @@ use crate::domain::time::Time;
 use crate::http::Queries;
 use crate::projections::{OrderRecord, Projections};
 pub use kalshi::{Kalshi, TICKER};
+pub use polymarket::{Polymarket, SLUG};
 
 /// The double answers in milliseconds; what takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,6 +3,8 @@
 
 /// Kalshi's rows and columns.
 mod kalshi;
+/// Polymarket's.
+mod polymarket;
 
 use std::time::Duration;
 
@@ -121,6 +123,9 @@ pub async fn play<D: Played>(folder: &std::path::Path, faults: &[&str], told: &(
     for cell in closes {
         stage.trade(&running, &D::wish(Kind::Ioc, &cell.market)).await?;
     }
+    // Only what has settled can be closed.
+    let settled = |engine: &crate::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
+    stage.until("settlement", async || running.engine.query(settled).await.filter(|settled| *settled)).await?;
     for cell in cells.iter().filter(|cell| !cell.fault.what.is_empty()) {
         let mut fault: Value = serde_json::from_str(cell.fault.what)?;
         fault["ticker"] = cell.market.as_str().into();
