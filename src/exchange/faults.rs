@@ -231,6 +231,23 @@ impl Faults {
         plan
     }
 
+    /// The markets that faults name.
+    pub fn markets(&self) -> impl Iterator<Item = String> + '_ {
+        self.faults.iter().filter_map(|fault| fault.ticker.clone())
+    }
+
+    /// What shall become of a trade of this market.
+    pub fn of_trade(&mut self, names: &dyn Fn(&str) -> bool) -> Option<Fault> {
+        let hits = |fault: &Fault| fault.kind.is_of_trades() && fault.ticker.as_deref().is_none_or(names);
+        self.strike_first(hits)
+    }
+
+    /// Only the first that matches strikes.
+    fn strike_first(&mut self, matches: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let found = self.faults.iter().find(|fault| fault.count != Some(0) && matches(fault)).map(|fault| fault.id)?;
+        self.strike(|fault| fault.id == found).pop()
+    }
+
     pub fn on_frame(&mut self, channel: &str) -> Vec<OnFrame> {
         let hits = |fault: &Fault| fault.kind.is_of_frames() && fault.channel.as_deref().is_none_or(|name| name == channel);
         let effect = |fault: Fault| match fault.kind {
@@ -264,8 +281,14 @@ impl Kind {
         matches!(self, Self::WsDrop | Self::WsDuplicate | Self::WsDelay | Self::WsGap)
     }
 
+    fn is_of_trades(self) -> bool {
+        matches!(self, Self::TradeHold | Self::TradeRetry | Self::TradeFail)
+    }
+
     fn is_of_rest(self) -> bool {
-        !self.is_of_frames() && !matches!(self, Self::WsSilence | Self::WsDisconnect | Self::WsRefuse | Self::SkewedClock)
+        !self.is_of_frames()
+            && !self.is_of_trades()
+            && !matches!(self, Self::WsSilence | Self::WsDisconnect | Self::WsRefuse | Self::SkewedClock)
     }
 }
 

@@ -15,6 +15,8 @@ mod ids;
 pub mod kalshi;
 /// TCP connections that can be torn down.
 mod line;
+/// Polymarket: REST, WebSocket, matching, settlement, and faults on demand.
+pub mod polymarket;
 /// Query strings.
 mod query;
 /// What leaves, and what leaves instead.
