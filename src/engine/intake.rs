@@ -377,9 +377,11 @@ fn draft(now: Now, signal: &Signal, order_id: OrderId, revision: u32, instrument
         limit,
         tif,
         expires_at: signal.expires_at,
-        venue_expires_at: Time::max(rests_until, signal.expires_at)
-            .plus_ms(VENUE_EXPIRY_MARGIN_MS)
-            .max(now.wall.plus_ms(if polymarket { POLYMARKET_LIFE_MIN_MS } else { 0 })),
+        venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS).max(now.wall.plus_ms(if polymarket {
+            POLYMARKET_LIFE_MIN_MS
+        } else {
+            0
+        })),
         created_at: polymarket.then_some(signal.created_at),
         fee,
     }
