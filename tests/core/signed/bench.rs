@@ -266,7 +266,7 @@ impl Bench {
     pub fn signal(&mut self, id: &str, fields: &[(&str, Value)]) -> Option<Answer> {
         let mut signal = json!({
             "signal_id": id, "game_id": "g-1", "sport": "NBA", "side": "yes", "token_id": YES, "limit_price": "0.52", "model_prob": 0.75,
-            "size": 10, "yes_bid": 0.5, "yes_ask": 0.52, "liquidity_available": 1000, "created_at": self.now().wall.to_string(),
+            "size": 10, "yes_bid": 0.5, "yes_ask": 0.52, "liquidity_available": 1000, "created_at": self.now().wall.to_string(), "price_ts": self.now().wall.to_string(),
         });
         for (name, value) in fields {
             signal[*name] = value.clone();

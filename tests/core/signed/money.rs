@@ -55,9 +55,7 @@ fn proceeds_that_are_not_final_may_be_missing() {
     assert_eq!(bench.breakers(), [""; 0]);
     bench.tell(&fill, FillSettlement::Failed);
     assert_eq!((bench.held(YES), bench.cash()), (q("10"), usd("994.99")));
-    // It can be given up again.
-    bench.wait(1_100);
-    assert_eq!(bench.take_submit().0.quantity, q("10"));
+    assert_eq!(bench.sent("again", &[("action", json!("close")), ("min_price", json!("0.4"))]).quantity, q("10"));
 }
 
 fn ends(bench: &mut Bench, settlement: Settlement) {
