@@ -59,7 +59,11 @@ impl Books {
     pub fn level(&mut self, market: &MarketId, side: Side, price: Price, size: Quantity) -> Option<TopOfBook> {
         let book = self.0.get_mut(market)?;
         let levels = if side == Side::Bid { &mut book.bids } else { &mut book.asks };
-        if size.is_zero() { levels.remove(&price) } else { levels.insert(price, size) };
+        if size.is_zero() {
+            levels.remove(&price)
+        } else {
+            levels.insert(price, size)
+        };
         book.tell()
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use super::super::bucket::Limit;
 use super::super::bucket::Bucket;
+pub use super::super::bucket::Limit;
 use crate::clock::Clock;
 use crate::domain::time::Mono;
 

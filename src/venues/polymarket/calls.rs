@@ -285,7 +285,9 @@ impl Client {
         // It exists already, or the answer was lost: deriving tells.
         match created.as_deref().map(ApiCredentials::from_json) {
             Ok(Ok(credentials)) => return Ok(credentials),
-            Err(CallError::NotSent { .. } | CallError::Unbuildable(_)) => return Err(created.err().unwrap_or_else(|| unreadable(&create, ""))),
+            Err(CallError::NotSent { .. } | CallError::Unbuildable(_)) => {
+                return Err(created.err().unwrap_or_else(|| unreadable(&create, "")));
+            }
             _ => {}
         }
         let path = "/auth/derive-api-key";

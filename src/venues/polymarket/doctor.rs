@@ -71,7 +71,8 @@ impl PolymarketVenue {
             report.closed_only = client.closed_only().await.map_err(|error| note("closed-only", error)).ok();
             if let Some(funds) = funds {
                 report.cash = Some(Usd::from_micros(funds.balance.0));
-                report.allowances = funds.allowances.iter().map(|(contract, units)| (contract.clone(), Usd::from_micros(units.0))).collect();
+                report.allowances =
+                    funds.allowances.iter().map(|(contract, units)| (contract.clone(), Usd::from_micros(units.0))).collect();
                 if let Some(all) = funds.allowance.filter(|_| funds.allowances.is_empty()) {
                     report.allowances = self.exchanges().into_iter().map(|(contract, _)| (contract, Usd::from_micros(all.0))).collect();
                 }
@@ -115,7 +116,9 @@ impl DoctorReport {
         if self.cash.is_some() {
             for (contract, name) in exchanges {
                 if self.allowances.get(contract).is_none_or(|allowed| allowed.is_zero()) {
-                    found.push(format!("no allowance: {name} {contract} may not take pUSD of {maker}; approve it on the website or on chain"));
+                    found.push(format!(
+                        "no allowance: {name} {contract} may not take pUSD of {maker}; approve it on the website or on chain"
+                    ));
                 }
             }
         }

@@ -32,7 +32,9 @@ impl PolymarketVenue {
         let traded: Quantity = fills.iter().map(|fill| fill.quantity).sum();
         let row = match row {
             Some(row) => Some(row),
-            None => self.client.orders(Filter { token: Some(token), after: None }).await?.into_iter().find(|row| row.venue_order_id == *hash),
+            None => {
+                self.client.orders(Filter { token: Some(token), after: None }).await?.into_iter().find(|row| row.venue_order_id == *hash)
+            }
         };
         let found = match row {
             Some(row) => {

@@ -61,5 +61,5 @@ pub use client::{Client, ClientSettings};
 pub use credentials::ApiCredentials;
 pub use key::WalletKey;
 pub use order::OrderSigner;
-pub use wallet::{Poly1271Encoding, SignatureType, Wallet};
 pub use venue::PolymarketVenue;
+pub use wallet::{Poly1271Encoding, SignatureType, Wallet};

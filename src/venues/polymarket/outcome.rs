@@ -36,9 +36,7 @@ pub fn post(order: &Order, signed: &SignedOrder, answer: Result<PostReply, CallE
         Err(CallError::NotSent { why }) => SubmitOutcome::NotProcessed { why, retry_after_ms: errors::AGAIN_MS },
         Err(error @ CallError::Budget { retry_after_ms }) => SubmitOutcome::NotProcessed { why: error.to_string(), retry_after_ms },
         Err(CallError::Unclear { why }) => SubmitOutcome::Unknown { why },
-        Err(CallError::Refused { refusal, retry_after_ms }) => {
-            of_class(errors::of_refusal(&refusal), refusal.to_string(), retry_after_ms)
-        }
+        Err(CallError::Refused { refusal, retry_after_ms }) => of_class(errors::of_refusal(&refusal), refusal.to_string(), retry_after_ms),
         Err(CallError::Unbuildable(error)) => SubmitOutcome::Rejected { code: "untranslatable".to_owned(), message: error.to_string() },
     };
     Answered::only(outcome)
@@ -108,7 +106,8 @@ pub enum Cancelled {
 }
 
 /// Reasons that say the order isn't there to be cancelled; any other leaves it open.
-const NOT_WORKING: &[&str] = &["already", "not found", "matched", "canceled", "cancelled", "does not exist", "doesn't exist", "can't be found"];
+const NOT_WORKING: &[&str] =
+    &["already", "not found", "matched", "canceled", "cancelled", "does not exist", "doesn't exist", "can't be found"];
 
 pub fn cancel(id: &VenueOrderId, answer: Result<CancelReply, CallError>) -> Cancelled {
     let is_ours = |text: &str| text.eq_ignore_ascii_case(id.as_str());
@@ -123,9 +122,7 @@ pub fn cancel(id: &VenueOrderId, answer: Result<CancelReply, CallError>) -> Canc
             Some((_, reason)) => Cancelled::Unknown(super::wire::error::excerpt(reason)),
             None => Cancelled::Unknown("the answer says nothing of this order".to_owned()),
         },
-        Err(CallError::Refused { refusal, .. })
-            if refusal.typed && matches!(refusal.status, 400 | 404) && says_gone(&refusal.message) =>
-        {
+        Err(CallError::Refused { refusal, .. }) if refusal.typed && matches!(refusal.status, 400 | 404) && says_gone(&refusal.message) => {
             Cancelled::NotWorking
         }
         Err(error) => Cancelled::Unknown(error.to_string()),

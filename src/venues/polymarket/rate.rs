@@ -73,16 +73,8 @@ pub struct Budget {
 
 impl Budget {
     pub fn new(clock: Clock) -> Self {
-        let shelves = [
-            Shelf::General,
-            Shelf::Book,
-            Shelf::Data,
-            Shelf::Facts,
-            Shelf::Balance,
-            Shelf::BalanceUpdate,
-            Shelf::Keys,
-            Shelf::Gamma,
-        ];
+        let shelves =
+            [Shelf::General, Shelf::Book, Shelf::Data, Shelf::Facts, Shelf::Balance, Shelf::BalanceUpdate, Shelf::Keys, Shelf::Gamma];
         let now = clock.now().mono;
         let lanes = shelves.into_iter().map(Lane::Read).chain([Lane::Order, Lane::Cancel]);
         let buckets: Vec<Bucket> = lanes.map(|lane| Bucket::full(lane.limit(), now)).collect();

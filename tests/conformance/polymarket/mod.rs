@@ -11,3 +11,5 @@ mod captures;
 mod orders;
 /// Where the vectors are, and what they have in common.
 mod vectors;
+/// What the venue answers and tells.
+mod wire;

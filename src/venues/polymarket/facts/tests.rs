@@ -63,7 +63,8 @@ fn fees_without_a_schedule_are_not_traded_and_no_fees_are() {
 #[test]
 fn s79_a_market_ends_as_its_winner_says_or_in_two_halves() {
     let tokens = read(&clob_market()).expect("tokens");
-    let end = |closed, yes, other| ending(&tokens, &serde_json::from_str(&market_state(closed, yes, other)).expect("state")).expect("ending");
+    let end =
+        |closed, yes, other| ending(&tokens, &serde_json::from_str(&market_state(closed, yes, other)).expect("state")).expect("ending");
     assert_eq!(end(true, (true, "1"), (false, "0")), Some(Settlement::Yes));
     assert_eq!(end(true, (false, "0"), (true, "1")), Some(Settlement::No));
     assert_eq!(end(true, (false, "0.5"), (false, "0.5")), Some(Settlement::Scalar(HALF)));

@@ -103,9 +103,8 @@ fn cancels_are_proven_by_name() {
     for body in [r#"{"canceled":["0xother"],"not_canceled":{}}"#, r#"{"canceled":null}"#, "{}", "<html>"] {
         assert!(matches!(answered(body), Cancelled::Unknown(_)), "{body}");
     }
-    let refused = |status, body: &str| {
-        cancel(&id, Err(CallError::Refused { refusal: Refusal::read(status, body.as_bytes()), retry_after_ms: None }))
-    };
+    let refused =
+        |status, body: &str| cancel(&id, Err(CallError::Refused { refusal: Refusal::read(status, body.as_bytes()), retry_after_ms: None }));
     assert_eq!(refused(404, r#"{"error":"order not found"}"#), Cancelled::NotWorking);
     assert!(matches!(refused(404, "<html>not found</html>"), Cancelled::Unknown(_)));
     assert!(matches!(refused(500, r#"{"error":"order not found"}"#), Cancelled::Unknown(_)));

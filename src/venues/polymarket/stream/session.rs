@@ -144,7 +144,9 @@ impl Session {
             let last = !changes[index + 1..].iter().any(|later| later.token == change.token);
             if last && !self.adds_up(change) {
                 self.void(&change.token, now, steps);
-                steps.push(Step::Emit(StreamEvent::Missing { what: format!("a change of the book of {}; it is asked for anew", change.token) }));
+                steps.push(Step::Emit(StreamEvent::Missing {
+                    what: format!("a change of the book of {}; it is asked for anew", change.token),
+                }));
                 if let Ok(token) = TokenId::new(change.token.as_str()) {
                     self.again(token, now, steps);
                 }

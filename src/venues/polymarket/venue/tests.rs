@@ -38,7 +38,10 @@ fn at(ms: i64) -> Time {
 #[tokio::test]
 async fn an_order_is_prepared_with_its_markets_facts_and_sent_as_it_was_signed() {
     let mut script = facts();
-    script.extend([("POST", "/order", 200, ok("live", "")), ("POST", "/order", 400, r#"{"error":"order x is invalid. Duplicated."}"#.into())]);
+    script.extend([
+        ("POST", "/order", 200, ok("live", "")),
+        ("POST", "/order", 400, r#"{"error":"order x is invalid. Duplicated."}"#.into()),
+    ]);
     let mut rig = Rig::new(script).await;
     let prepared = rig.venue.prepare(&order()).await.expect("prepared");
     assert_eq!(prepared, signed());
@@ -85,7 +88,8 @@ async fn a_post_is_never_sent_twice_by_the_client() {
 
 #[tokio::test]
 async fn s7_modes_end_by_themselves_and_ask_for_a_reading() {
-    let body = r#"{"error":"post-only mode: only post-only orders and cancels are allowed","code":"post_only_mode","retry_after_seconds":79}"#;
+    let body =
+        r#"{"error":"post-only mode: only post-only orders and cancels are allowed","code":"post_only_mode","retry_after_seconds":79}"#;
     let status = || -> Vec<Answer> {
         vec![
             ("GET", "/version", 200, r#"{"version":2}"#.into()),
@@ -140,7 +144,8 @@ async fn another_version_halts_before_anything_is_sent() {
 
 #[tokio::test]
 async fn a_limit_of_the_venue_is_kept_and_says_how_long() {
-    let rig = Rig::with(vec![("POST", "/order", 429, "slow down".into())], &[("retry-after", "3"), ("poly-ratelimit-remaining", "0")]).await;
+    let rig =
+        Rig::with(vec![("POST", "/order", 429, "slow down".into())], &[("retry-after", "3"), ("poly-ratelimit-remaining", "0")]).await;
     let (outcome, _) = rig.venue.submit(&approved(), &signed()).await;
     assert!(matches!(outcome, SubmitOutcome::NotProcessed { retry_after_ms: 3_000, .. }), "{outcome:?}");
     let (held, _) = rig.venue.submit(&approved(), &signed()).await;
@@ -176,9 +181,12 @@ async fn a_null_for_a_filled_order_is_not_absence() {
 
 #[tokio::test]
 async fn absence_needs_the_order_the_open_ones_and_the_trades() {
-    let mut rig =
-        Rig::new(vec![("GET", "/data/order/0x", 404, r#"{"error":"not found"}"#.into()), page("/data/trades", ""), page("/data/orders", "")])
-            .await;
+    let mut rig = Rig::new(vec![
+        ("GET", "/data/order/0x", 404, r#"{"error":"not found"}"#.into()),
+        page("/data/trades", ""),
+        page("/data/orders", ""),
+    ])
+    .await;
     let (found, _) = rig.venue.look_up(&order(), &id(), at(NOW_MS)).await;
     assert_eq!(found, LookUp::Absent { read_through: at(NOW_MS), nothing_in_flight: false });
     let lines = rig.lines();
@@ -249,7 +257,8 @@ async fn a_key_that_exists_is_derived() {
     assert_eq!(credentials.passphrase(), "p");
     let asked = rig.asked();
     assert!(asked.iter().all(|asked| asked.headers.contains_key("poly_nonce") && !asked.headers.contains_key("poly_api_key")));
-    let rig = Rig::new(vec![("POST", "/auth/api-key", 401, "{}".into()), ("GET", "/auth/derive-api-key", 401, r#"{"error":"x"}"#.into())]).await;
+    let rig =
+        Rig::new(vec![("POST", "/auth/api-key", 401, "{}".into()), ("GET", "/auth/derive-api-key", 401, r#"{"error":"x"}"#.into())]).await;
     assert!(rig.venue.connect(None).await.is_err());
 }
 

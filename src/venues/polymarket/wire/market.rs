@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_condition_is_read_bare_or_wrapped() {
-        for body in [r#""0xab""#, r#"{"condition_id":"0xab","primary_token_id":"1"}"#, r#"{"conditionId":"0xab"}"#, r#"{"market":"0xab"}"#] {
+        for body in [r#""0xab""#, r#"{"condition_id":"0xab","primary_token_id":"1"}"#, r#"{"conditionId":"0xab"}"#, r#"{"market":"0xab"}"#]
+        {
             assert_eq!(condition_of(body.as_bytes()).as_deref(), Some("0xab"), "{body}");
         }
         assert_eq!(condition_of(b"null"), None);

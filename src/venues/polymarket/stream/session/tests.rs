@@ -83,10 +83,13 @@ fn levels_are_told_to_who_asked_for_them() {
 #[test]
 fn s77_a_new_tick_voids_the_book() {
     let mut session = risen(false);
-    let tick = r#"{"event_type":"tick_size_change","asset_id":"7","market":"0xc","old_tick_size":"0.01","new_tick_size":"0.001","timestamp":"1"}"#;
+    let tick =
+        r#"{"event_type":"tick_size_change","asset_id":"7","market":"0xc","old_tick_size":"0.01","new_tick_size":"0.001","timestamp":"1"}"#;
     let steps = hear(&mut session, tick, 2);
     assert_eq!((tops(&steps), sent(&steps).len()), (vec![(None, None)], 2));
-    assert!(steps.iter().any(|step| matches!(step, Step::Emit(StreamEvent::TickChanged { tick, .. }) if *tick == Price::from_micros(1_000))));
+    assert!(
+        steps.iter().any(|step| matches!(step, Step::Emit(StreamEvent::TickChanged { tick, .. }) if *tick == Price::from_micros(1_000)))
+    );
 }
 
 #[test]
