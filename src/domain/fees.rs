@@ -163,8 +163,12 @@ impl OrderFees {
     /// (`polymarket.md` §8); whether it rounds half up is not documented, so we round up, which never shows too little.
     pub fn charge(&mut self, gross: Usd, price: Price, quantity: Quantity, liquidity: Liquidity) -> Usd {
         match (&mut self.rounding, liquidity) {
-            (Some(rounding), Liquidity::Taker) => rounding.charge(gross, model_fee(self.rate.taker_micros, self.rate.exponent, price, quantity, 1)).net,
-            (Some(rounding), Liquidity::Maker) => rounding.charge(gross, model_fee(self.rate.maker_micros, self.rate.exponent, price, quantity, 1)).net,
+            (Some(rounding), Liquidity::Taker) => {
+                rounding.charge(gross, model_fee(self.rate.taker_micros, self.rate.exponent, price, quantity, 1)).net
+            }
+            (Some(rounding), Liquidity::Maker) => {
+                rounding.charge(gross, model_fee(self.rate.maker_micros, self.rate.exponent, price, quantity, 1)).net
+            }
             (None, Liquidity::Taker) => model_fee(self.rate.taker_micros, self.rate.exponent, price, quantity, 10),
             (None, Liquidity::Maker) => Usd::ZERO,
         }

@@ -92,11 +92,8 @@ impl Engine {
 
     /// Cancels own resting opens one by one; closes are kept.
     pub(super) fn cancel_opens(&mut self, now: Now, why: CancelCause, covers: impl Fn(&Order) -> bool, out: &mut Vec<Effect>) {
-        let open = self
-            .book
-            .orders
-            .live()
-            .filter(|record| record.order.action == Action::Buy && record.may_rest() && covers(&record.order));
+        let open =
+            self.book.orders.live().filter(|record| record.order.action == Action::Buy && record.may_rest() && covers(&record.order));
         let ids: Vec<OrderId> = open.map(|record| record.order.order_id).collect();
         for order_id in ids {
             self.request_cancel(now, order_id, why, out);

@@ -87,13 +87,7 @@ impl Engine {
     }
 
     /// Corrected: only of orders we know.
-    fn about_fill(
-        &mut self,
-        now: Now,
-        order_id: OrderId,
-        event: impl FnOnce(Venue) -> Event,
-        out: &mut Vec<Effect>,
-    ) {
+    fn about_fill(&mut self, now: Now, order_id: OrderId, event: impl FnOnce(Venue) -> Event, out: &mut Vec<Effect>) {
         if let Some(venue) = self.book.orders.get(&order_id).map(|record| record.order.instrument.venue) {
             self.append(now, vec![event(venue)], out);
         }

@@ -77,17 +77,22 @@ impl Engine {
         }
     }
 
-    /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it.
+    /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it, nor by
+    /// taking the other token of a condition.
     pub(super) fn keep_group(&self, order: &mut Order) {
         let key = order.instrument.book_key();
+        let Instrument { venue, market, outcome, .. } = &order.instrument;
+        let sibling = || self.book.markets.token_of(market, outcome.other()).map(|market| market.key.clone());
+        let sibling = if venue.nets_outcomes() { None } else { sibling() };
         let asked = || {
             self.asked
                 .values()
                 .filter_map(|asked| asked.request.order.as_ref())
-                .find(|other| other.instrument.book_key() == key)
+                .find(|other| other.instrument.book_key() == key || Some(other.instrument.book_key()) == sibling)
                 .map(|other| &other.groups)
         };
-        if let Some(groups) = self.book.groups_of(&key).or_else(asked) {
+        let of_sibling = || sibling.as_ref().and_then(|sibling| self.book.groups_of(sibling));
+        if let Some(groups) = self.book.groups_of(&key).or_else(of_sibling).or_else(asked) {
             order.groups.game = groups.game.clone();
             order.groups.sport = groups.sport.clone();
         }
@@ -377,9 +382,11 @@ fn draft(now: Now, signal: &Signal, order_id: OrderId, revision: u32, instrument
         limit,
         tif,
         expires_at: signal.expires_at,
-        venue_expires_at: Time::max(rests_until, signal.expires_at)
-            .plus_ms(VENUE_EXPIRY_MARGIN_MS)
-            .max(now.wall.plus_ms(if polymarket { POLYMARKET_LIFE_MIN_MS } else { 0 })),
+        venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS).max(now.wall.plus_ms(if polymarket {
+            POLYMARKET_LIFE_MIN_MS
+        } else {
+            0
+        })),
         created_at: polymarket.then_some(signal.created_at),
         fee,
     }

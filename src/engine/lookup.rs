@@ -57,7 +57,9 @@ impl Engine {
         }
         match found {
             LookUp::Incomplete { .. } => self.look_again(now, order_id),
-            LookUp::Found { matches, venue_order_id, .. } if !matches || record.known_as.as_ref().is_some_and(|known| *known != venue_order_id) => {
+            LookUp::Found { matches, venue_order_id, .. }
+                if !matches || record.known_as.as_ref().is_some_and(|known| *known != venue_order_id) =>
+            {
                 self.look_again(now, order_id);
                 self.mismatched(now, order_id, &venue_order_id, out);
             }

@@ -157,7 +157,8 @@ impl Engine {
             return;
         }
         let gone = |key: &BookKey| reading.positions.iter().all(|position| position.key != *key || position.signed.is_zero());
-        let candidates = self.book.positions.iter().filter(|(key, position)| key.venue == venue && !position.redeemable.is_zero() && gone(key));
+        let candidates =
+            self.book.positions.iter().filter(|(key, position)| key.venue == venue && !position.redeemable.is_zero() && gone(key));
         let candidates: Vec<(BookKey, Usd)> =
             candidates.map(|(key, position)| (key.clone(), position.redeemable)).take(REDEEMED_AT_ONCE_MAX).collect();
         let sum = |set: u32| -> Usd { chosen(&candidates, set).map(|(_, amount)| *amount).sum() };
@@ -199,7 +200,11 @@ impl Engine {
     /// Whether a venue has taken the price of resting orders out of the cash it shows, its page leaves open: both agree.
     fn cash_difference(&self, reading: &AccountReading) -> Option<Difference> {
         let account = self.book.cash.account(reading.venue)?;
-        (!shows(account, reading.cash, Usd::ZERO)).then(|| Difference { key: None, ours: format!("${}", account.cash), theirs: format!("${}", reading.cash) })
+        (!shows(account, reading.cash, Usd::ZERO)).then(|| Difference {
+            key: None,
+            ours: format!("${}", account.cash),
+            theirs: format!("${}", reading.cash),
+        })
     }
 
     fn diverged(&mut self, now: Now, venue: Venue, difference: Difference, out: &mut Vec<Effect>) {

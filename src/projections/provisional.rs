@@ -20,9 +20,15 @@ pub(super) struct Tail {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Step {
-    Fill { fill: Box<FillReport>, groups: Groups },
+    Fill {
+        fill: Box<FillReport>,
+        groups: Groups,
+    },
     /// `redeemed_later`: the payout waits for its redemption.
-    Settled { settlement: Settlement, redeemed_later: bool },
+    Settled {
+        settlement: Settlement,
+        redeemed_later: bool,
+    },
     Adopted(Box<Holding>),
 }
 
