@@ -1,5 +1,5 @@
 //! Conformance: what we send and what we read, against what Kalshi's own SDKs sent and what its hosts answered.
-//! `VECTORS_DIR` names another folder with `kalshi/` inside; recordings of others are read from the shared folder.
+//! `VECTORS_DIR` names another folder with `kalshi/` and `polymarket/` inside; recordings of others are read from the shared folder.
 
 /// The double, and a caller that signs.
 mod double;
@@ -7,6 +7,8 @@ mod double;
 mod exchange;
 /// What the double tells.
 mod exchange_stream;
+/// The double of Polymarket checks what the official SDK signed.
+mod polymarket_double;
 /// Answers of the demo host, recorded by others.
 mod recorded;
 /// Our requests against those of the official SDKs.
