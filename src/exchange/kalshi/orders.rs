@@ -1,11 +1,11 @@
 //! Orders and fills as the venue keeps them.
 
-use super::book::SelfTrade;
-use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use crate::domain::fees::OrderFees;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::book::SelfTrade;
+use crate::exchange::ids::{AccountNo, Id, MarketNo, OrderNo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {

@@ -13,8 +13,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::core::{Core, Hours};
-use super::faults::{Fault, Kind};
-use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use super::limits::Limits;
 use super::options::MEMBER;
 use super::orders::{NewOrder, Source};
@@ -24,6 +22,8 @@ use super::server::{Inner, Shared};
 use super::wire::count;
 use crate::domain::market::Settlement;
 use crate::domain::money::Usd;
+use crate::exchange::faults::{Fault, Kind};
+use crate::exchange::ids::{AccountNo, Id, MarketNo, OrderNo};
 use asks::{
     CashAsk, CloseTimeAsk, CrowdBook, EndSockets, FeesAsk, HoursAsk, KeyAsk, LifeAsk, NamedOrder, NewMarket, OrderAsk, ReadLag, RulesAsk,
     SettleAsk, StructureAsk,
@@ -63,7 +63,7 @@ fn read(inner: &Inner, path: &[&str], account: &str) -> Option<Done> {
         ["cash"] => truth::cash(core, account),
         ["requests"] => inner.requests.json(false),
         ["refused"] => inner.requests.json(true),
-        ["creates"] => json!(inner.requests.creates()),
+        ["creates"] => truth::creates(&inner.requests),
         ["faults"] => json!(inner.faults.list()),
         ["sockets"] => json!({ "open": inner.hub.len() }),
         _ => return None,
@@ -201,7 +201,7 @@ fn website_order(core: &mut Core, bytes: &[u8]) -> Done {
         quantity: ask.quantity,
         in_force: ask.time_in_force.into(),
         expires: None,
-        self_trade: super::book::SelfTrade::TakerAtCross,
+        self_trade: crate::exchange::book::SelfTrade::TakerAtCross,
         post_only: false,
         reduce_only: false,
         cancel_on_pause: false,

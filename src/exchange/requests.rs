@@ -78,14 +78,13 @@ impl Requests {
         numbered.map(|(number, seen)| seen.json(number)).collect()
     }
 
-    /// How often each client order id was sent in creates, batches included.
-    pub fn creates(&self) -> std::collections::BTreeMap<String, u64> {
+    /// How often each order was sent in creates, batches included; `ids` reads a create's body.
+    pub fn creates(&self, ids: impl Fn(&Value) -> Vec<String>) -> std::collections::BTreeMap<String, u64> {
         let mut counts = std::collections::BTreeMap::new();
         for seen in self.kept.iter().filter(|seen| matches!(seen.call, "create" | "batch_create")) {
             let body: Value = serde_json::from_str(&seen.body).unwrap_or(Value::Null);
-            let rows = body["orders"].as_array().cloned().unwrap_or_else(|| vec![body]);
-            for id in rows.iter().filter_map(|row| row["client_order_id"].as_str()) {
-                *counts.entry(id.to_owned()).or_default() += 1;
+            for id in ids(&body) {
+                *counts.entry(id).or_default() += 1;
             }
         }
         counts

@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::notices::Channel;
-use super::refusal::Refusal;
-
 /// The words of the admin port; its table is in `mod.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +23,13 @@ pub enum Kind {
     SkewedClock,
     PartialFills,
     CancelFills,
+    /// A create is held before it matches, or fails after that time.
+    Delayed,
+    SuccessFalse,
+    SuccessButEmptyId,
+    TradeHold,
+    TradeRetry,
+    TradeFail,
     WsDrop,
     WsDuplicate,
     WsDelay,
@@ -56,7 +60,7 @@ pub struct Fault {
     #[serde(default)]
     pub call: Option<String>,
     /// Only calls that name this market.
-    #[serde(default)]
+    #[serde(default, alias = "market", alias = "token")]
     pub ticker: Option<String>,
     /// A WebSocket channel; absent: every channel.
     #[serde(default)]
@@ -106,7 +110,6 @@ pub enum Deliver {
         content_type: &'static str,
         body: Option<String>,
     },
-    Refused(Refusal),
 }
 
 /// Everything that shall go wrong with one call.
@@ -124,7 +127,31 @@ pub struct Plan {
     pub hit_first: Option<String>,
     /// A new resting order is filled in parts, one each so many milliseconds.
     pub drip: Option<(u32, i64)>,
+    /// Kinds that only some venue knows, for it to understand.
+    pub more: Vec<Fault>,
 }
+
+/// How a venue says what goes wrong, and what it calls things.
+#[derive(Debug)]
+pub struct Dialect {
+    /// The known calls; a fault for another one is a mistake of whoever asks.
+    pub calls: &'static [&'static str],
+    pub channels: &'static [&'static str],
+    /// Kinds that it plays beside those that every venue does.
+    pub more: &'static [Kind],
+    /// Kinds that it doesn't play.
+    pub without: &'static [Kind],
+    pub server_error: &'static str,
+    /// The beginning of a reply to a create.
+    pub broken: &'static str,
+    pub too_many_requests: &'static str,
+    /// Status and body of a `refuse`.
+    pub refused: fn(&Fault) -> (u16, String),
+}
+
+/// Kinds that change an order or its trades after a venue's own manner.
+const BY_VENUE: [Kind; 6] =
+    [Kind::Delayed, Kind::SuccessFalse, Kind::SuccessButEmptyId, Kind::TradeHold, Kind::TradeRetry, Kind::TradeFail];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnFrame {
@@ -135,57 +162,30 @@ pub enum OnFrame {
     Gap,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Faults {
+    dialect: &'static Dialect,
     faults: Vec<Fault>,
     made: u64,
 }
 
 impl Faults {
-    /// The known calls; a fault for another one is a mistake of whoever asks.
-    pub const CALLS: [&'static str; 33] = [
-        "create",
-        "cancel",
-        "amend",
-        "decrease",
-        "batch_create",
-        "batch_cancel",
-        "cancel_all",
-        "order",
-        "orders",
-        "queue",
-        "fills",
-        "positions",
-        "balance",
-        "settlements",
-        "deposits",
-        "withdrawals",
-        "resting_value",
-        "market",
-        "markets",
-        "orderbook",
-        "orderbooks",
-        "trades",
-        "series",
-        "fee_changes",
-        "event",
-        "event_fee_changes",
-        "exchange",
-        "account",
-        "groups",
-        "historical",
-        "api_keys",
-        "reads",
-        "writes",
-    ];
+    pub fn new(dialect: &'static Dialect) -> Self {
+        Self { dialect, faults: Vec::new(), made: 0 }
+    }
 
-    /// Errors: a call or a channel that doesn't exist.
+    /// Errors: a call, a channel or a kind that this venue doesn't have.
     pub fn add(&mut self, mut fault: Fault) -> Result<u64, String> {
-        if let Some(call) = fault.call.as_deref().filter(|call| !Self::CALLS.contains(call)) {
-            return Err(format!("no such call: {call}; known: {}", Self::CALLS.join(", ")));
+        let dialect = self.dialect;
+        if let Some(call) = fault.call.as_deref().filter(|call| !dialect.calls.contains(call)) {
+            return Err(format!("no such call: {call}; known: {}", dialect.calls.join(", ")));
         }
-        if let Some(channel) = fault.channel.as_deref().filter(|channel| Channel::parse(channel).is_none()) {
-            return Err(format!("no such channel: {channel}"));
+        if let Some(channel) = fault.channel.as_deref().filter(|channel| !dialect.channels.contains(channel)) {
+            return Err(format!("no such channel: {channel}; known: {}", dialect.channels.join(", ")));
+        }
+        let played = !BY_VENUE.contains(&fault.kind) || dialect.more.contains(&fault.kind);
+        if !played || dialect.without.contains(&fault.kind) {
+            return Err(format!("{:?} is not played here", fault.kind));
         }
         self.made += 1;
         fault.id = self.made;
@@ -226,13 +226,30 @@ impl Faults {
             named && market && fault.kind.is_of_rest()
         };
         for fault in self.strike(hits) {
-            fault.into_plan(&mut plan);
+            fault.into_plan(self.dialect, &mut plan);
         }
         plan
     }
 
-    pub fn on_frame(&mut self, channel: Channel) -> Vec<OnFrame> {
-        let hits = |fault: &Fault| fault.kind.is_of_frames() && fault.channel.as_deref().is_none_or(|name| name == channel.as_str());
+    /// The markets that faults name.
+    pub fn markets(&self) -> impl Iterator<Item = String> + '_ {
+        self.faults.iter().filter_map(|fault| fault.ticker.clone())
+    }
+
+    /// What shall become of a trade of this market.
+    pub fn of_trade(&mut self, names: &dyn Fn(&str) -> bool) -> Option<Fault> {
+        let hits = |fault: &Fault| fault.kind.is_of_trades() && fault.ticker.as_deref().is_none_or(names);
+        self.strike_first(hits)
+    }
+
+    /// Only the first that matches strikes.
+    fn strike_first(&mut self, matches: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let found = self.faults.iter().find(|fault| fault.count != Some(0) && matches(fault)).map(|fault| fault.id)?;
+        self.strike(|fault| fault.id == found).pop()
+    }
+
+    pub fn on_frame(&mut self, channel: &str) -> Vec<OnFrame> {
+        let hits = |fault: &Fault| fault.kind.is_of_frames() && fault.channel.as_deref().is_none_or(|name| name == channel);
         let effect = |fault: Fault| match fault.kind {
             Kind::WsDuplicate => OnFrame::Duplicate,
             Kind::WsDelay => OnFrame::Delay(fault.ms),
@@ -264,13 +281,19 @@ impl Kind {
         matches!(self, Self::WsDrop | Self::WsDuplicate | Self::WsDelay | Self::WsGap)
     }
 
+    fn is_of_trades(self) -> bool {
+        matches!(self, Self::TradeHold | Self::TradeRetry | Self::TradeFail)
+    }
+
     fn is_of_rest(self) -> bool {
-        !self.is_of_frames() && !matches!(self, Self::WsSilence | Self::WsDisconnect | Self::WsRefuse | Self::SkewedClock)
+        !self.is_of_frames()
+            && !self.is_of_trades()
+            && !matches!(self, Self::WsSilence | Self::WsDisconnect | Self::WsRefuse | Self::SkewedClock)
     }
 }
 
 impl Fault {
-    fn into_plan(self, plan: &mut Plan) {
+    fn into_plan(self, dialect: &Dialect, plan: &mut Plan) {
         let unprocessed = |default: bool| !self.processed.unwrap_or(default);
         let text = |status, content_type, body| Some(Deliver::Text { status, content_type, body });
         match self.kind {
@@ -282,24 +305,21 @@ impl Fault {
             Kind::LateRequest => plan.before_ms += self.ms,
             Kind::Status => {
                 plan.unprocessed |= unprocessed(false);
-                let body = self
-                    .body
-                    .clone()
-                    .unwrap_or_else(|| r#"{"error":{"code":"internal_server_error","message":"internal server error"}}"#.to_owned());
+                let body = self.body.clone().unwrap_or_else(|| dialect.server_error.to_owned());
                 plan.deliver = text(Some(self.status.unwrap_or(500)), "application/json", Some(body));
             }
             Kind::TooManyRequests => {
                 plan.unprocessed |= unprocessed(false);
-                plan.deliver = Some(Deliver::Refused(Refusal::too_many_requests()));
+                plan.deliver = text(Some(429), "application/json", Some(dialect.too_many_requests.to_owned()));
             }
             Kind::Refuse => {
                 plan.unprocessed |= unprocessed(false);
-                let code = self.code.as_deref().unwrap_or("order_already_exists");
-                plan.deliver = Some(Deliver::Refused(Refusal::nested(self.status.unwrap_or(409), code, self.details.as_deref())));
+                let (status, body) = (dialect.refused)(&self);
+                plan.deliver = text(Some(status), "application/json", Some(body));
             }
             Kind::BrokenJson => {
                 plan.unprocessed |= unprocessed(true);
-                let body = self.body.clone().unwrap_or_else(|| r#"{"order_id":"#.to_owned());
+                let body = self.body.clone().unwrap_or_else(|| dialect.broken.to_owned());
                 plan.deliver = text(self.status, "application/json", Some(body));
             }
             Kind::Html => {
@@ -322,6 +342,7 @@ impl Fault {
             Kind::SkewedDate => plan.date_skew_ms += self.ms,
             Kind::PartialFills => plan.drip = Some((self.parts.unwrap_or(2).max(1), self.ms)),
             Kind::CancelFills => plan.hit_first = Some(self.quantity.unwrap_or_default()),
+            kind if BY_VENUE.contains(&kind) => plan.more.push(self),
             _ => {}
         }
     }
@@ -331,13 +352,24 @@ impl Fault {
 mod tests {
     use super::*;
 
+    const DIALECT: Dialect = Dialect {
+        calls: &["create", "cancel"],
+        channels: &["fill"],
+        more: &[],
+        without: &[Kind::WsGap],
+        server_error: "{}",
+        broken: "{",
+        too_many_requests: "{}",
+        refused: |_| (409, "{}".to_owned()),
+    };
+
     fn fault(text: &str) -> Fault {
         serde_json::from_str(text).expect(text)
     }
 
     #[test]
     fn a_fault_strikes_its_calls_as_often_as_it_is_told() {
-        let mut faults = Faults::default();
+        let mut faults = Faults::new(&DIALECT);
         faults.add(fault(r#"{"kind":"no_reply","call":"create","count":2,"skip":1}"#)).expect("a known call");
         let strikes = |faults: &mut Faults, call, write| faults.plan(call, write, &|_| true).deliver.is_some();
         assert!(!strikes(&mut faults, "create", true));
@@ -350,7 +382,7 @@ mod tests {
     #[test]
     fn kinds_say_whether_the_venue_carries_the_call_out() {
         let unprocessed = |text| {
-            let mut faults = Faults::default();
+            let mut faults = Faults::new(&DIALECT);
             faults.add(fault(text)).expect("a known call");
             faults.plan("create", true, &|_| true).unprocessed
         };
@@ -362,7 +394,9 @@ mod tests {
 
     #[test]
     fn unknown_calls_and_words_are_refused() {
-        assert!(Faults::default().add(fault(r#"{"kind":"no_reply","call":"creat"}"#)).is_err());
+        assert!(Faults::new(&DIALECT).add(fault(r#"{"kind":"no_reply","call":"creat"}"#)).is_err());
+        assert!(Faults::new(&DIALECT).add(fault(r#"{"kind":"delayed"}"#)).is_err());
+        assert!(Faults::new(&DIALECT).add(fault(r#"{"kind":"ws_gap"}"#)).is_err());
         assert!(serde_json::from_str::<Fault>(r#"{"kind":"no_replay"}"#).is_err());
         assert!(serde_json::from_str::<Fault>(r#"{"kind":"no_reply","cuont":1}"#).is_err());
     }
