@@ -207,7 +207,8 @@ pub struct OrderFields {
 }
 
 impl OrderFields {
-    fn struct_hash(&self) -> Word {
+    /// The struct hash.
+    pub fn contents(&self) -> Word {
         let small = |value: u8| number(value.into());
         let big = |value: u64| number(value.into());
         struct_hash(
@@ -230,7 +231,7 @@ impl OrderFields {
 
     /// The venue's name for it, whatever the signature type.
     pub fn order_id(&self, domain: &Domain) -> Word {
-        digest(&domain.separator(), &self.struct_hash())
+        digest(&domain.separator(), &self.contents())
     }
 
     /// Who signed it so that it needs no wrapping: a wallet's owner.
@@ -241,7 +242,7 @@ impl OrderFields {
     /// Who signed it for this deposit wallet, wrapped after ERC-7739 (`polymarket.md` §2).
     pub fn wrapped_signer(&self, domain: &Domain, signature: &[u8]) -> Option<Address> {
         let (inner, rest) = signature.split_at_checked(SIGNATURE_BYTES)?;
-        let (separator, contents) = (domain.separator(), self.struct_hash());
+        let (separator, contents) = (domain.separator(), self.contents());
         let length = u16::try_from(ORDER_TYPE.len()).ok()?.to_be_bytes();
         if rest != [separator.as_slice(), &contents, ORDER_TYPE.as_bytes(), &length].concat() {
             return None;

@@ -157,7 +157,8 @@ impl FactBook {
     ) -> Result<(MarketStatus, Option<Settlement>), CallError> {
         let Some(state) = state else { return Ok((MarketStatus::Open, None)) };
         let mut ended = ending(tokens, state)?;
-        if state.closed && ended.is_none() {
+        let drawn = ended == Some(Settlement::Scalar(HALF));
+        if state.closed && (ended.is_none() || drawn) && client.settings().gamma.is_some() {
             // Equal prices of an open question look like a draw: only a resolution that is over says which it is.
             ended = client.gamma_market(condition, true).await?.as_ref().and_then(|market| ending_by_gamma(tokens, market));
         }

@@ -40,6 +40,9 @@ pub mod order;
 pub mod outcome;
 /// Token buckets.
 pub mod rate;
+/// A venue that answers as told.
+#[cfg(test)]
+mod scripted;
 /// Signatures at rest.
 pub mod seal;
 /// The two WebSockets.
