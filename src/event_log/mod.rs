@@ -1,8 +1,9 @@
 //! The book: append-only, hash-chained, durable before anyone is answered (design §9).
 //!
 //! `journal` is what was promised: one write and one `fdatasync` a commit, shared by all who wait. `sled_store` is what everything
-//! reads, a moment behind; what lies between is kept in memory, so that a reader always sees up to the durable head. `open` compares
-//! the two. Absent: decisions, clocks, the network; nothing is ever deleted but dead letters over their bound.
+//! reads, a moment behind; what lies between is kept in memory, so that a reader always sees up to the durable head. `open` reads the
+//! journal whole and compares sled's index and end with it; a damaged block of sled is noticed when it is read, comes from the journal
+//! then, and sled is made anew at the next start. Absent: decisions, clocks, the network; nothing is ever deleted but dead letters over their bound.
 
 /// Reading on one thread, working on another.
 mod ahead;
@@ -12,6 +13,7 @@ pub mod dead_letters;
 pub mod error;
 mod frame;
 mod index;
+mod intake;
 mod journal;
 /// The log on disk.
 pub mod log;
@@ -22,6 +24,8 @@ mod open;
 mod plain;
 /// The record format.
 pub mod record;
+/// Back to the journal where sled is damaged.
+mod reread;
 mod scan;
 mod segment;
 mod sled_store;

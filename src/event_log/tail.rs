@@ -10,8 +10,9 @@ use super::error::{AppendError, ReadError};
 use super::frame;
 use super::index::{self, IndexEntry, SignalEntry, SignalMark};
 use super::record::ChainContext;
+use super::reread::{self, Start};
 use super::segment::{self, Place};
-use super::sled_store::SledStore;
+use super::sled_store::{SledStore, guarded};
 use super::{Head, ReadLimit, StoredBytes};
 use crate::domain::ids::{OrderId, SignalId};
 
@@ -51,6 +52,8 @@ struct Kept {
 struct Tail {
     head: Head,
     groups: VecDeque<Arc<Kept>>,
+    /// Where stretches of the journal start, so that a record is found there without reading it whole.
+    starts: Vec<Start>,
     memory_bytes: usize,
     /// First answers that aren't in sled.
     signals: HashMap<SignalId, SignalMark>,
@@ -93,8 +96,8 @@ impl Tail {
 }
 
 impl Shared {
-    pub fn new(context: ChainContext, journal: PathBuf, sled: SledStore, head: Head) -> Self {
-        let tail = Tail { head, groups: VecDeque::new(), memory_bytes: 0, signals: HashMap::new(), closing: false };
+    pub fn new(context: ChainContext, journal: PathBuf, starts: Vec<Start>, sled: SledStore, head: Head) -> Self {
+        let tail = Tail { head, groups: VecDeque::new(), starts, memory_bytes: 0, signals: HashMap::new(), closing: false };
         Self {
             context,
             sled,
@@ -130,12 +133,9 @@ impl Shared {
         self.failed.get().map(|why| why.to_string())
     }
 
-    pub fn answered(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-    }
-
     /// A durable commit: readers see it from now on. Waits while sled is too far behind, unless the log has failed.
-    pub fn push(&self, group: Group, place: Place, head: Head) {
+    /// Returns the frames when they need not be kept.
+    pub fn push(&self, group: Group, place: Place, head: Head) -> Option<Vec<u8>> {
         let mut tail = self.lock();
         while tail.behind_records() > BEHIND_RECORDS_MAX && self.failed.get().is_none() {
             tail = self.shrunk.wait(tail).unwrap_or_else(PoisonError::into_inner);
@@ -146,17 +146,22 @@ impl Shared {
                 tail.signals.entry(signal_id.clone()).or_insert_with(|| mark.clone());
             }
         }
-        if tail.memory_bytes + frames.len() > MEMORY_BYTES_MAX {
-            frames = Vec::new();
+        let spare = (tail.memory_bytes + frames.len() > MEMORY_BYTES_MAX).then(|| std::mem::take(&mut frames));
+        if frames.capacity() > 2 * frames.len() {
+            frames.shrink_to_fit();
         }
-        tail.memory_bytes += frames.len();
+        tail.memory_bytes += frames.capacity();
         tail.head = head;
+        if tail.starts.last().is_none_or(|last| index::stretch_of(last.seq) < index::stretch_of(first_seq)) {
+            tail.starts.push(Start { seq: first_seq, number: place.number, offset: place.offset });
+        }
         tail.groups.push_back(Arc::new(Kept { first_seq, last_seq, frames, place, entries }));
         let wake = tail.groups.len() == 1 || tail.behind_records() > BEHIND_RECORDS_GOAL;
         drop(tail);
         if wake {
             self.grown.notify_one();
         }
+        spare
     }
 
     /// Waits for commits that sled should get now; `None` when the log is closed and sled has everything.
@@ -209,7 +214,7 @@ impl Shared {
         let mut tail = self.lock();
         for group in &load.groups {
             tail.groups.pop_front();
-            tail.memory_bytes -= group.frames.len();
+            tail.memory_bytes -= group.frames.capacity();
             for entry in &group.entries {
                 let IndexEntry::Signal { signal_id, .. } = entry else { continue };
                 if tail.signals.get(signal_id).is_some_and(|mark| mark.seq <= group.last_seq) {
@@ -243,7 +248,7 @@ impl Shared {
             return Ok(out);
         }
         if seq < in_sled {
-            self.sled.read(seq, in_sled, &mut limit, &mut out)?;
+            self.read_sled(seq, in_sled, &mut limit, &mut out)?;
         }
         for group in groups {
             if limit.is_spent() {
@@ -259,6 +264,17 @@ impl Shared {
             })?;
         }
         Ok(out)
+    }
+
+    /// From sled, or where it is damaged from the journal: opening has checked the journal whole, but of sled only the index.
+    fn read_sled(&self, seq: u64, end: u64, limit: &mut ReadLimit, out: &mut Vec<StoredBytes>) -> Result<(), ReadError> {
+        let read = guarded(|| self.sled.read(seq, end, limit, out).map_err(|error| error.to_string()));
+        let Err(why) = read else { return Ok(()) };
+        let next = out.last().map_or(seq, |last| last.seq + 1);
+        self.sled.note_damage(&why);
+        let starts = &self.lock().starts;
+        let start = starts.iter().rev().find(|start| start.seq <= next).copied().unwrap_or(Start::FIRST);
+        reread::read(&self.journal, start, next, end, limit, out)
     }
 
     pub fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {

@@ -9,10 +9,10 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, Instance, Mode};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::record;
-use crate::event_log::{EventStore, Log, OpenOptions, StoredBytes, read_ahead};
+use crate::event_log::{EventStore, Log, OpenOptions, read_ahead};
 use crate::projections::Projections;
 
-const EVENTS: usize = 1_000_000;
+pub const EVENTS: usize = 1_000_000;
 const ROUNDS: usize = 3;
 /// Records per append and appends on their way while the log is made.
 const APPEND_RECORDS: usize = 500;
@@ -66,7 +66,7 @@ pub fn run(stage: &Stage, wants_fold: bool, wants_open: bool) -> anyhow::Result<
     Ok(figures)
 }
 
-fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
+pub fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let (answer, answers) = channel();
     let mut all = records.all().take(EVENTS).peekable();
@@ -88,7 +88,7 @@ fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
+pub fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
     let started = stage.nanos();
     let mut book = Projections::default();
     for bytes in encoded {
@@ -99,24 +99,20 @@ fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
     Ok(took)
 }
 
-fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
+pub fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let started = stage.nanos();
     let mut book = Projections::default();
-    let broken = read_ahead(&log, 1, |stored| match folded(&mut book, stored) {
+    let broken = read_ahead(&log, 1, |stored| match book.fold(&stored.recorded) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),
     })?;
     if let Some(error) = broken {
-        return Err(error);
+        return Err(error.into());
     }
     let took = stage.nanos() - started;
     checked(&book)?;
     Ok(took)
-}
-
-fn folded(book: &mut Projections, stored: &StoredBytes) -> anyhow::Result<()> {
-    Ok(book.fold(&stored.decode()?.recorded)?)
 }
 
 /// From a closed log to an engine that has started.
