@@ -75,8 +75,7 @@ impl Cx<'_> {
 
     pub fn last_trade_price(&mut self) -> Answer {
         let token = self.asked_token()?;
-        let last = self.core.market(token.market).last.map_or(String::new(), |(yes, _)| token.outcome.price_of(yes).to_string());
-        Ok((200, json!({ "price": last, "side": "" })))
+        Ok((200, json!({ "price": books::last_price(self.core, token), "side": "" })))
     }
 
     pub fn spread(&mut self) -> Answer {
