@@ -272,7 +272,7 @@ pub enum ConfigCommand {
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
     /// Which ones [default: all]
-    #[arg(value_name = "NAME", value_parser = ["append", "fold", "open", "latency", "kalshi", "idle"])]
+    #[arg(value_name = "NAME", value_parser = ["append", "fold", "open", "latency", "kalshi", "polymarket", "idle"])]
     pub names: Vec<String>,
     #[command(flatten)]
     pub json: Json,

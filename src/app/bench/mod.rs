@@ -15,6 +15,8 @@ mod kalshi;
 mod latency;
 /// The parts of the way of a signal, each measured alone.
 mod parts;
+/// Orders of Polymarket.
+mod polymarket;
 /// One order's records as engine, risk consumer and paper exchange write them, copied for as many orders as wanted.
 mod records;
 /// Figures as a table and as JSON.
@@ -28,7 +30,7 @@ use crate::cli::args::BenchArgs;
 use report::Figure;
 use stage::Stage;
 
-const NAMES: [&str; 6] = ["append", "fold", "open", "latency", "kalshi", "idle"];
+const NAMES: [&str; 7] = ["append", "fold", "open", "latency", "kalshi", "polymarket", "idle"];
 
 /// Runs the named benchmarks, or all. The exit code says whether they ran, not whether every goal was met.
 pub async fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
@@ -50,6 +52,7 @@ pub async fn run(args: &BenchArgs) -> anyhow::Result<Exit> {
             "open" => figures.extend(stage.on_a_thread(|stage| fold::run(stage, false, true)).await?),
             "latency" => figures.extend(latency::run(&stage).await?),
             "kalshi" => figures.extend(kalshi::run(&stage).await?),
+            "polymarket" => figures.extend(polymarket::run(&stage).await?),
             _ => figures.extend(idle::run(&stage).await?),
         }
     }

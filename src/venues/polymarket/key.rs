@@ -5,8 +5,8 @@ use std::path::Path;
 
 use alloy_primitives::{Address, B256, hex};
 use ring::hmac;
-use secp256k1::SecretKey;
-use secp256k1::ecdsa::RecoverableSignature;
+use ring::rand::{SecureRandom, SystemRandom};
+use secp256k1::{Message, PublicKey, Secp256k1, SecretKey, SignOnly};
 use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretBox};
 use thiserror::Error;
@@ -39,6 +39,7 @@ impl Zeroize for Secret {
 /// Its `Debug` shows the address and nothing else.
 pub struct WalletKey {
     secret: SecretBox<Secret>,
+    context: Secp256k1<SignOnly>,
     address: EvmAddress,
 }
 
@@ -51,12 +52,18 @@ impl WalletKey {
         }
         let mut bytes = Zeroizing::new([0; 32]);
         hex::decode_to_slice(digits, bytes.as_mut_slice()).map_err(|_| WalletKeyError::OffCurve)?;
-        let mut secret = SecretKey::from_secret_bytes(*bytes).map_err(|_| WalletKeyError::OffCurve)?;
-        let public = secret.public_key().serialize_uncompressed();
+        let mut secret = SecretKey::from_byte_array(*bytes).map_err(|_| WalletKeyError::OffCurve)?;
+        let mut context = Secp256k1::signing_only();
+        // Blinds what signing takes and how long against whoever measures it; without randomness it signs all the same.
+        let mut seed = Zeroizing::new([0; 32]);
+        if SystemRandom::new().fill(seed.as_mut_slice()).is_ok() {
+            context.seeded_randomize(&seed);
+        }
+        let public = PublicKey::from_secret_key(&context, &secret).serialize_uncompressed();
         let address = EvmAddress::from_alloy(Address::from_raw_public_key(&public[1..]));
         let kept = SecretBox::new(Box::new(Secret(secret)));
         secret.non_secure_erase();
-        Ok(Self { secret: kept, address })
+        Ok(Self { secret: kept, context, address })
     }
 
     /// Reads a file that nobody but its owner can read.
@@ -73,18 +80,18 @@ impl WalletKey {
 
     /// r, s and v (27 or 28): deterministic (RFC 6979), with the lower of the two possible s.
     pub fn sign(&self, digest: B256) -> [u8; 65] {
-        let message = secp256k1::Message::from_digest(digest.0);
-        let signature = RecoverableSignature::sign_ecdsa_recoverable(message, &self.secret.expose_secret().0);
+        let signature = self.context.sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.secret.expose_secret().0);
         let (recovery, rs) = signature.serialize_compact();
         let mut bytes = [0; 65];
         bytes[..64].copy_from_slice(&rs);
-        bytes[64] = 27 + recovery.to_u8();
+        bytes[64] = 27 + u8::from(i32::from(recovery) & 1 != 0);
         bytes
     }
 
     /// A key for another purpose, which says nothing of this one.
     pub(super) fn derived(&self, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.secret.expose_secret().0.as_secret_bytes());
+        let secret = Zeroizing::new(self.secret.expose_secret().0.secret_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice());
         let mut derived = Zeroizing::new([0; 32]);
         derived.copy_from_slice(hmac::sign(&key, purpose).as_ref());
         derived
@@ -115,6 +122,8 @@ impl fmt::Debug for WalletKey {
 #[cfg(test)]
 pub mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 
     use super::*;
 
@@ -174,9 +183,10 @@ pub mod tests {
             assert_eq!(key.sign(digest), signature);
             assert!(signature[64] == 27 || signature[64] == 28);
             assert!(signature[32] < 0x80, "the lower s");
-            let recovery = secp256k1::ecdsa::RecoveryId::from_u8_masked(signature[64] - 27);
+            let recovery = RecoveryId::try_from(i32::from(signature[64] - 27)).expect("recovery");
             let parsed = RecoverableSignature::from_compact(&signature[..64], recovery).expect("signature");
-            let public = parsed.recover_ecdsa(secp256k1::Message::from_digest(digest.0)).expect("public key").serialize_uncompressed();
+            let public =
+                Secp256k1::new().recover_ecdsa(Message::from_digest(digest.0), &parsed).expect("public key").serialize_uncompressed();
             assert_eq!(EvmAddress::from_alloy(Address::from_raw_public_key(&public[1..])), key.address());
         }
     }
