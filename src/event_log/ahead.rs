@@ -6,12 +6,12 @@ use std::thread;
 
 use super::EventStore;
 use super::error::ReadError;
-use super::record::StoredRecord;
+use super::record::{self, StoredRecord};
 
-/// Pages that may wait, so that memory stays bounded.
-const PAGES_MAX: usize = 4;
-const PAGE_RECORDS: usize = 4_096;
-const PAGE_BYTES: usize = 2 * 1024 * 1024;
+/// Pages that may wait, so that memory stays bounded. Small: what an allocator gets back in large pieces it returns to the system.
+const PAGES_MAX: usize = 8;
+const PAGE_RECORDS: usize = 256;
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// Some records in their order, and why there are no more of them.
 type Page = (Vec<StoredRecord>, Option<ReadError>);
@@ -57,17 +57,13 @@ pub fn read_ahead<B>(
 
 fn page(store: &(impl EventStore + ?Sized), seq: u64, head: u64) -> Page {
     let records_max = usize::try_from(head + 1 - seq).map_or(PAGE_RECORDS, |left| left.min(PAGE_RECORDS));
-    let stored = match store.read_from(seq, records_max, PAGE_BYTES) {
-        Ok(stored) if stored.is_empty() => return (Vec::new(), Some(ReadError::Hole { seq })),
-        Ok(stored) => stored,
-        Err(error) => return (Vec::new(), Some(error)),
-    };
-    let mut records = Vec::with_capacity(stored.len());
-    for one in stored {
-        match one.decode() {
-            Ok(record) => records.push(record),
-            Err(why) => return (records, Some(ReadError::Unreadable { seq: one.seq, why })),
-        }
-    }
-    (records, None)
+    let (mut records, mut failed) = (Vec::with_capacity(records_max), None);
+    let read = store.visit_from(seq, records_max, PAGE_BYTES, &mut |seq, bytes| match record::decode(bytes) {
+        Ok(record) if failed.is_none() => records.push(record),
+        Ok(_) => {}
+        Err(why) => failed = failed.take().or(Some(ReadError::Unreadable { seq, why })),
+    });
+    let nothing = records.is_empty().then_some(ReadError::Hole { seq });
+    let failed = failed.or(read.err()).or(nothing);
+    (records, failed)
 }

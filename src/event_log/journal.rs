@@ -22,7 +22,9 @@ const SMALL_COMMIT_BYTES: usize = 64 * 1024;
 const ZEROS_BYTES: usize = 1024 * 1024;
 /// The helper's steps are smaller, and in between it leaves the disk to the commits.
 const PACED_ZEROS_BYTES: usize = 256 * 1024;
-const PAUSE: Duration = Duration::from_millis(4);
+const PAUSE: Duration = Duration::from_millis(10);
+/// The next segment is begun when the open one is filled to this part.
+const PREPARE_AT: u64 = 4;
 
 /// Up to where segments are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +92,7 @@ impl Journal {
         let place = Place { number: self.tail.number, offset: self.tail.used, len: frames.len() };
         self.tail.used += needed;
         let is_small = frames.len() < SMALL_COMMIT_BYTES;
-        if is_small && self.next.is_none() && self.tail.used > self.capacity() / 2 {
+        if is_small && self.next.is_none() && self.tail.used > self.capacity() / PREPARE_AT {
             self.next = Some(Preparation::start(segment::next_path(&self.dir), self.sizes.each)?);
         }
         Ok(place)

@@ -16,7 +16,7 @@ use super::reread::Start;
 use super::sled_store::SledStore;
 use super::tail::Shared;
 use super::writer::{Writer, insert_all};
-use super::{ChainContext, Done, EventStore, Head, StoredBytes};
+use super::{ChainContext, Done, EventStore, Head, StoredBytes, Visit};
 use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, LogId, Mode, OrderId, SignalId};
 
@@ -117,7 +117,13 @@ impl EventStore for Log {
     }
 
     fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
-        self.shared.read_from(seq, records_max, bytes_max)
+        let mut out = Vec::new();
+        self.visit_from(seq, records_max, bytes_max, &mut |seq, bytes| out.push(StoredBytes { seq, bytes: bytes.into() }))?;
+        Ok(out)
+    }
+
+    fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
+        self.shared.visit_from(seq, records_max, bytes_max, visit)
     }
 
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {

@@ -84,6 +84,9 @@ impl StoredBytes {
 /// Called once: with the head as of this append, or with why it isn't durable. Runs on the writer's thread: it must not wait.
 pub type Done = Box<dyn FnOnce(Result<Head, AppendError>) + Send>;
 
+/// Takes records one after the other: seq and stored bytes.
+pub type Visit<'a> = &'a mut dyn FnMut(u64, &[u8]);
+
 /// A log, on disk or in memory.
 pub trait EventStore: Send + Sync {
     fn log_id(&self) -> LogId;
@@ -105,6 +108,14 @@ pub trait EventStore: Send + Sync {
 
     /// Durable records from `seq` on; at least one if there is one, else within both limits.
     fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError>;
+
+    /// As [`Self::read_from`], handing over each record's seq and bytes where they lie.
+    fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
+        for record in self.read_from(seq, records_max, bytes_max)? {
+            visit(record.seq, &record.bytes);
+        }
+        Ok(())
+    }
 
     /// The first answer to a signal, if it is durable.
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError>;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::ReadError;
 use super::frame;
 use super::segment::{self, HEADER_BYTES, SegmentReader, Step};
-use super::{ReadLimit, StoredBytes};
+use super::{ReadLimit, Visit};
 
 /// Where a batch starts in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Start {
 }
 
 /// Durable records from `seq` up to, not with, `end`, within `limit`; `start` lies at or before `seq`.
-pub fn read(dir: &Path, start: Start, seq: u64, end: u64, limit: &mut ReadLimit, out: &mut Vec<StoredBytes>) -> Result<(), ReadError> {
+pub fn visit(dir: &Path, start: Start, seq: u64, end: u64, limit: &mut ReadLimit, visit: Visit<'_>) -> Result<(), ReadError> {
     let failed = |seq: u64, why: String| ReadError::Journal { seq, why };
     let (mut number, mut next) = (start.number, seq);
     let mut reader = open(dir, number).map_err(|why| failed(next, why))?;
@@ -35,7 +35,7 @@ pub fn read(dir: &Path, start: Start, seq: u64, end: u64, limit: &mut ReadLimit,
                     if !limit.take(frame.record.len()) {
                         return Ok(());
                     }
-                    out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                    visit(frame.seq, frame.record);
                     next = frame.seq + 1;
                 }
             }

@@ -17,7 +17,7 @@ use super::error::ReadError;
 use super::frame::{self, FRAME_BYTES_MAX};
 use super::index::{self, Fingerprint, IndexEntry, ORDER_KEY, RECORD_KEY, SIGNAL_KEY, SignalMark};
 use super::record::record_hash;
-use super::{Head, StoredBytes, journal};
+use super::{Head, ReadLimit, Visit, journal};
 use crate::domain::ids::{OrderId, SignalId};
 
 /// Blocks are read once in a while; the operating system caches the file.
@@ -167,8 +167,8 @@ impl SledStore {
         guarded(|| self.db.flush().map(drop).map_err(|error| error.to_string()))
     }
 
-    /// Records from `seq` up to, not with, `end`, until `out` holds `records_max` or more than `bytes_max` bytes.
-    pub fn read(&self, seq: u64, end: u64, limit: &mut super::ReadLimit, out: &mut Vec<StoredBytes>) -> Result<(), ReadError> {
+    /// Records from `seq` up to, not with, `end`, within `limit`.
+    pub fn visit(&self, seq: u64, end: u64, limit: &mut ReadLimit, visit: Visit<'_>) -> Result<(), ReadError> {
         let start = self.log.range(..=index::record_key(seq)).next_back().transpose()?;
         let from =
             start.filter(|(key, _)| key.first() == Some(&RECORD_KEY)).map_or(seq, |(key, _)| index::number_at_end(&key).unwrap_or(seq));
@@ -186,7 +186,7 @@ impl SledStore {
                 if !limit.take(frame.record.len()) {
                     return Ok(());
                 }
-                out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                visit(frame.seq, frame.record);
                 next += 1;
             }
         }
@@ -268,7 +268,7 @@ fn block_of(frames: &[u8]) -> &[u8] {
     &frames[..len]
 }
 
-fn open_db(dir: &Path) -> sled::Result<Db> {
+pub(super) fn open_db(dir: &Path) -> sled::Result<Db> {
     let config =
         sled::Config::new().path(dir).mode(sled::Mode::HighThroughput).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     for _ in 1..LOCK_ATTEMPTS_MAX {

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::error::{AppendError, ReadError};
 use super::frame;
 use super::index::{self, IndexEntry, SignalEntry, SignalMark};
-use super::record::ChainContext;
+use super::record::{self, ChainContext};
 use super::reread::{self, Start};
 use super::segment::{self, Place};
 use super::sled_store::{SledStore, guarded};
-use super::{Head, ReadLimit, StoredBytes};
+use super::{Head, ReadLimit, Visit};
 use crate::domain::ids::{OrderId, SignalId};
 
 /// Frames kept in memory for sled; past it they are read back from the journal.
@@ -239,16 +239,15 @@ impl Shared {
         (tail.head, in_sled, tail.groups.range(from..).cloned().collect())
     }
 
-    pub fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
+    pub fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
         let seq = seq.max(1);
         let (head, in_sled, groups) = self.snapshot(seq);
         let mut limit = ReadLimit::new(records_max, bytes_max);
-        let mut out = Vec::new();
         if seq > head.seq || limit.is_spent() {
-            return Ok(out);
+            return Ok(());
         }
         if seq < in_sled {
-            self.read_sled(seq, in_sled, &mut limit, &mut out)?;
+            self.visit_sled(seq, in_sled, &mut limit, visit)?;
         }
         for group in groups {
             if limit.is_spent() {
@@ -259,22 +258,28 @@ impl Shared {
                     if !limit.take(frame.record.len()) {
                         break;
                     }
-                    out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                    visit(frame.seq, frame.record);
                 }
             })?;
         }
-        Ok(out)
+        Ok(())
     }
 
     /// From sled, or where it is damaged from the journal: opening has checked the journal whole, but of sled only the index.
-    fn read_sled(&self, seq: u64, end: u64, limit: &mut ReadLimit, out: &mut Vec<StoredBytes>) -> Result<(), ReadError> {
-        let read = guarded(|| self.sled.read(seq, end, limit, out).map_err(|error| error.to_string()));
+    fn visit_sled(&self, seq: u64, end: u64, limit: &mut ReadLimit, visit: Visit<'_>) -> Result<(), ReadError> {
+        let mut next = seq;
+        let read = guarded(|| {
+            let visit = &mut |seq: u64, bytes: &[u8]| {
+                visit(seq, bytes);
+                next = seq + 1;
+            };
+            self.sled.visit(seq, end, limit, visit).map_err(|error| error.to_string())
+        });
         let Err(why) = read else { return Ok(()) };
-        let next = out.last().map_or(seq, |last| last.seq + 1);
         self.sled.note_damage(&why);
         let starts = &self.lock().starts;
         let start = starts.iter().rev().find(|start| start.seq <= next).copied().unwrap_or(Start::FIRST);
-        reread::read(&self.journal, start, next, end, limit, out)
+        reread::visit(&self.journal, start, next, end, limit, visit)
     }
 
     pub fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
@@ -306,13 +311,13 @@ impl Shared {
         let range = index::seqs_of(stretch);
         let start = seqs.last().map_or(range.start, |last| range.start.max(last + 1));
         let count = range.end.saturating_sub(start) as usize;
-        for record in self.read_from(start, count, usize::MAX)? {
-            let stored = record.decode().map_err(|error| ReadError::Sled(format!("record {}: {error}", record.seq)))?;
-            if index::order_of(&stored.recorded) == Some(*order_id) {
-                seqs.push(record.seq);
-            }
-        }
-        Ok(())
+        let mut failed = None;
+        self.visit_from(start, count, usize::MAX, &mut |seq, bytes| match record::decode(bytes) {
+            Ok(stored) if index::order_of(&stored.recorded) == Some(*order_id) => seqs.push(seq),
+            Ok(_) => {}
+            Err(why) => failed = failed.take().or(Some(ReadError::Unreadable { seq, why })),
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event_log::record;
 use crate::event_log::{EventStore, Log, OpenOptions, read_ahead};
 use crate::projections::Projections;
 
-pub const EVENTS: usize = 1_000_000;
+const EVENTS: usize = 1_000_000;
 const ROUNDS: usize = 3;
 /// Records per append and appends on their way while the log is made.
 const APPEND_RECORDS: usize = 500;
@@ -66,7 +66,7 @@ pub fn run(stage: &Stage, wants_fold: bool, wants_open: bool) -> anyhow::Result<
     Ok(figures)
 }
 
-pub fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
+fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let (answer, answers) = channel();
     let mut all = records.all().take(EVENTS).peekable();
@@ -88,7 +88,7 @@ pub fn make_log(folder: &Path, records: &Records) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
+fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
     let started = stage.nanos();
     let mut book = Projections::default();
     for bytes in encoded {
@@ -99,7 +99,7 @@ pub fn from_memory(stage: &Stage, encoded: &[Vec<u8>]) -> anyhow::Result<i64> {
     Ok(took)
 }
 
-pub fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
+fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let started = stage.nanos();
     let mut book = Projections::default();
