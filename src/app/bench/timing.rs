@@ -16,7 +16,7 @@ pub fn against_any_json(stage: &Stage, figure: AsFigure, what: &str, text: &str,
     let (mut ours, mut plain) = (Vec::new(), Vec::new());
     // In turns: what else the machine does then weighs on both.
     for _ in 0..ROUNDS {
-        ours.push(timed(stage, || drop(black_box(read(black_box(text))))));
+        ours.push(timed(stage, || _ = black_box(read(black_box(text)))));
         plain.push(timed(stage, || drop(black_box(serde_json::from_str::<Value>(black_box(text))))));
     }
     let rate = |nanos: &mut Vec<i64>| Measure::PerSecond(TEXTS as i64 * 1_000_000_000 / quantile(nanos, 500).max(1));
