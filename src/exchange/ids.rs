@@ -50,3 +50,22 @@ pub struct MarketNo(pub usize);
 
 /// Everybody else: trades without limits of money, also with itself.
 pub const CROWD: AccountNo = AccountNo(0);
+
+/// Where an order came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Api,
+    /// As if placed on the website with the same account.
+    Website,
+    Crowd,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Website => "website",
+            Self::Crowd => "crowd",
+        }
+    }
+}

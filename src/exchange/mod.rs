@@ -1,6 +1,8 @@
 //! The venues' own protocols, served on loopback: doubles for rehearsal, tests and bench. Never names `venues`: client and
 //! double share only `domain`, so that a mistake of the one isn't repeated by the other.
 
+/// What admin ports are asked.
+mod asks;
 /// One market's resting orders.
 mod book;
 /// Rates of calls.

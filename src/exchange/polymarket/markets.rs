@@ -184,17 +184,18 @@ impl Market {
         Price::from_micros(price.micros().div_euclid(tick) * tick)
     }
 
-    /// The price on the grid that an implied one stands for: a buy's is rounded up by its shares, a sale's down; half a tick is
-    /// too far.
+    /// The price on the grid that amounts of a FOK or FAK stand for; one in between stands for itself, and is refused.
+    ///
+    /// Shares rounded down imply a little more than a buy's price. Rounded up they imply a little less, so that it never reaches
+    /// the level it meant (`polymarket.md` §3: orders silently killed). A sale is the mirror of it.
     pub fn grid_near(&self, implied: Price, action: Action) -> Price {
-        let half = self.spec.tick.micros() / 2;
+        let tick = self.spec.tick.micros();
         let below = self.grid_floor(implied);
+        let over = implied.micros() - below.micros();
         match action {
-            Action::Buy if implied.micros() - below.micros() < half => below,
-            Action::Sell if self.spec.tick.micros() - (implied.micros() - below.micros()) <= half => {
-                Price::from_micros(below.micros() + self.spec.tick.micros())
-            }
-            Action::Sell if implied == below => below,
+            Action::Buy if 2 * over < tick || 10 * over >= 9 * tick => below,
+            Action::Sell if over == 0 => below,
+            Action::Sell if 2 * over >= tick || 10 * over <= tick => Price::from_micros(below.micros() + tick),
             _ => implied,
         }
     }

@@ -6,6 +6,7 @@ use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Rounding, Usd};
 use crate::domain::order::Action;
 use crate::domain::time::Time;
+pub use crate::exchange::ids::Source;
 use crate::exchange::ids::{AccountNo, OrderNo};
 
 /// `orderType`.
@@ -60,25 +61,6 @@ impl Status {
 
     pub fn canceled() -> Self {
         Self::Ended("CANCELED".to_owned())
-    }
-}
-
-/// Where an order came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    Api,
-    /// As if placed on the website with the same wallet.
-    Website,
-    Crowd,
-}
-
-impl Source {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Website => "website",
-            Self::Crowd => "crowd",
-        }
     }
 }
 

@@ -110,6 +110,7 @@ pub fn understood(core: &Core, caller: &ApiKey, body: &Value) -> Result<NewOrder
         return Err(Refusal::payload());
     }
     let (price, size, dollars) = terms(&payload, market.spec.tick, &id)?;
+    let price = if payload.kind.rests() { price } else { market.grid_near(price, payload.action()) };
     Ok(NewOrder {
         id,
         account,

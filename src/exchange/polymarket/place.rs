@@ -113,9 +113,7 @@ impl Core {
 
     fn check_terms(&self, new: &NewOrder) -> Result<(), Refusal> {
         let market = self.market(new.token.market);
-        // The price that a FOK or FAK implies lies beside the grid by what its amounts were rounded.
-        let limit = if new.kind.rests() { new.price } else { market.grid_near(new.price, new.action) };
-        if !market.grid_holds(limit) {
+        if !market.grid_holds(new.price) {
             let tick = market.spec.tick;
             return Err(Refusal::order(&new.id, &format!("Price ({}) breaks minimum tick size rule: {tick}", new.price)));
         }
@@ -193,7 +191,7 @@ impl Core {
             let wanted = if new.dollars.is_some() { affordable(dollars, own) } else { left - quantity };
             let taken = size.min(wanted);
             quantity += taken;
-            dollars = dollars - own.times(taken, Rounding::Down);
+            dollars -= own.times(taken, Rounding::Down);
             if taken == wanted {
                 return Reach { quantity, whole: true };
             }

@@ -95,24 +95,6 @@ impl FeesAsk {
     }
 }
 
-/// Levels in the terms of the token that the path names; a slug or a condition is YES.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CrowdBook {
-    #[serde(default)]
-    pub bids: Vec<(Price, Quantity)>,
-    #[serde(default)]
-    pub asks: Vec<(Price, Quantity)>,
-    #[serde(default)]
-    pub keep: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LifeAsk {
-    pub status: String,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SettleAsk {
@@ -339,17 +321,4 @@ impl RulesAsk {
 pub struct HeartbeatAsk {
     pub timeout_ms: Option<i64>,
     pub sweep_ms: Option<i64>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndSockets {
-    #[serde(default)]
-    pub abrupt: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReadLag {
-    pub ms: i64,
 }

@@ -7,9 +7,7 @@ pub mod truth;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode, header};
-use axum::response::IntoResponse;
-use serde::de::DeserializeOwned;
+use axum::http::Response;
 use serde_json::{Value, json};
 
 use super::account::{Account, Token, WalletKind};
@@ -26,17 +24,15 @@ use crate::domain::market::{Outcome, Settlement};
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Usd};
 use crate::domain::order::Action;
+use crate::exchange::asks::{CrowdBook, Done, EndSockets, LifeAsk, ReadLag, answered, asked};
 use crate::exchange::faults::{Fault, Kind};
 use crate::exchange::ids::{AccountNo, Id, OrderNo};
 use asks::{
-    AllowanceAsk, CashAsk, CrowdBook, DelayAsk, EndSockets, FeesAsk, HeartbeatAsk, KeyAsk, LifeAsk, ModeAsk, NamedOrder, NewMarket,
-    OrderAsk, ReadLag, RulesAsk, SettleAsk, StandingAsk, TickAsk, TokensAsk, TradeAsk, VersionAsk, WalletAsk,
+    AllowanceAsk, CashAsk, DelayAsk, FeesAsk, HeartbeatAsk, KeyAsk, ModeAsk, NamedOrder, NewMarket, OrderAsk, RulesAsk, SettleAsk,
+    StandingAsk, TickAsk, TokensAsk, TradeAsk, VersionAsk, WalletAsk,
 };
 
 const BODY_MAX: usize = 1 << 20;
-
-/// What was done, or what is wrong with the question.
-type Done = Result<Value, String>;
 
 pub async fn serve(State(shared): State<Shared>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -50,12 +46,7 @@ pub async fn serve(State(shared): State<Shared>, request: Request) -> Response<B
         "DELETE" => shared.with(|inner| clear(inner, &path)),
         _ => None,
     };
-    let (status, body) = match done {
-        None => (StatusCode::NOT_FOUND, json!({ "error": "no such admin call; the table is in src/exchange/polymarket/mod.rs" })),
-        Some(Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error })),
-        Some(Ok(value)) => (StatusCode::OK, value),
-    };
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    answered(done, "src/exchange/polymarket/mod.rs")
 }
 
 fn read(inner: &Inner, path: &[&str], account: &str) -> Option<Done> {
@@ -130,11 +121,6 @@ fn write_core(core: &mut Core, path: &[&str], bytes: &[u8]) -> Option<Done> {
         _ => return None,
     };
     Some(done.map(|()| json!({})))
-}
-
-fn asked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 fn refused(refusal: Refusal) -> String {

@@ -119,6 +119,9 @@ async fn amounts_must_be_exact_and_prices_on_the_grid() {
     let small = rig.refused(Ask { kind: "FAK", ..ask(990_000, 1_903_800, true) }).await;
     assert_eq!(small, "invalid amount for a marketable BUY order ($0.99), min size: $1");
     assert_eq!(rig.create(Ask { kind: "FOK", ..ask(10_000_000, 19_230_700, true) }).await.1["status"], json!("matched"));
+    // Rounded up, its price lies below the ask.
+    let up = rig.refused(Ask { kind: "FAK", ..ask(10_000_000, 19_230_800, true) }).await;
+    assert!(up.starts_with("no orders found"), "{up}");
     let off = rig.refused(Ask { kind: "FOK", ..ask(10_000_000, 19_047_600, true) }).await;
     assert!(off.contains("breaks minimum tick size rule"), "{off}");
     rig.admin(&format!("markets/{SLUG}/tick"), json!({ "tick": "0.001" })).await;
