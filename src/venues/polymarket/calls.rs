@@ -216,12 +216,15 @@ impl Client {
         let ask = Ask { host: Host::Gamma, ..Ask::get("gamma /markets", "/markets", Shelf::Gamma, Auth::Nobody) };
         let ask = ask.with("condition_ids", condition).with("closed", closed);
         #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Answer {
-            Bare(Vec<GammaMarket>),
-            Keyset { markets: Vec<GammaMarket> },
+        struct Keyset {
+            markets: Vec<GammaMarket>,
         }
-        let (Answer::Bare(markets) | Answer::Keyset { markets }) = self.json(&ask).await?;
+        // Told apart by hand: numbers are read from the text itself, which serde's untagged enums don't keep.
+        let body = self.send(&ask).await?;
+        let markets = match body.trim_ascii_start().first() {
+            Some(b'[') => read_borrowed::<Vec<GammaMarket>>(&ask, &body)?,
+            _ => read_borrowed::<Keyset>(&ask, &body)?.markets,
+        };
         Ok(markets.into_iter().find(|market| market.condition_id.as_deref() == Some(condition.as_str())))
     }
 
