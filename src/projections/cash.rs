@@ -31,6 +31,11 @@ pub struct Account {
 }
 
 impl Account {
+    /// What the venue would take for a new order: it refuses to be paid with proceeds that may still be taken back.
+    fn free(&self) -> Usd {
+        self.cash - self.reserved - self.proceeds_pending
+    }
+
     /// Net cash of fills that aren't final at the venue.
     pub fn unsettled(&self) -> Usd {
         self.proceeds_pending - self.spent_pending
@@ -93,9 +98,14 @@ impl Cash {
         self.accounts.get(&self.payer(venue))
     }
 
-    /// Cash for orders at this venue that no outstanding one may still take.
+    /// Cash for orders at this venue that no outstanding one may still take; sold for and not settled, it is not there yet.
     pub fn free(&self, venue: Venue) -> Usd {
-        self.account(venue).map_or(Usd::ZERO, |account| account.cash - account.reserved)
+        self.account(venue).map_or(Usd::ZERO, Account::free)
+    }
+
+    /// The same over all accounts.
+    pub fn free_in_all(&self) -> Usd {
+        self.accounts.values().map(Account::free).sum()
     }
 
     pub fn has_moved(&self, venue: Venue, id: &str) -> bool {

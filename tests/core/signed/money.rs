@@ -50,6 +50,7 @@ fn proceeds_that_are_not_final_may_be_missing() {
     let fill = bench.trade(&close, "10", "0.6");
     bench.tell(&fill, FillSettlement::Provisional);
     assert_eq!(bench.engine.book().cash.account(Venue::Polymarket).expect("opened").unsettled(), usd("5.99"));
+    assert_eq!(bench.engine.book().cash.free(Venue::Polymarket), usd("994.99"), "the venue wouldn't take it for an order");
     bench.read("994.99", &[(YES, "10")]);
     bench.read("1000.98", &[]);
     assert_eq!(bench.breakers(), [""; 0]);
