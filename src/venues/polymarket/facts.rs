@@ -66,7 +66,7 @@ impl FactBook {
             Err(error) => return Err(error),
         };
         let (status, _) = self.judge(client, &condition, &tokens, state.as_ref()).await?;
-        let close_time = state.and_then(|state| state.end_date_iso.0);
+        // The end that the venue states may lie behind a market that is still open (`polymarket.md` §9): its status decides.
         let markets = tokens.into_iter().map(|(id, facts)| {
             Ok(Market {
                 key: book_key(id.as_str())?,
@@ -74,7 +74,7 @@ impl FactBook {
                 grid: PriceGrid::uniform(facts.tick),
                 fee: facts.fee,
                 source: MarketSource::Venue,
-                close_time,
+                close_time: None,
                 condition: Some(facts.condition),
                 outcome: Some(facts.outcome),
                 quantity_min: facts.quantity_min,

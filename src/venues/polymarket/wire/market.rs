@@ -58,8 +58,6 @@ pub struct MarketState {
     #[serde(default)]
     pub closed: bool,
     pub accepting_orders: Option<bool>,
-    #[serde(default)]
-    pub end_date_iso: Stamp,
     #[serde(default, deserialize_with = "super::list")]
     pub tokens: Vec<TokenState>,
 }
