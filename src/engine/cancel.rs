@@ -50,12 +50,14 @@ impl Engine {
         self.after(seq, Deferred::Cancel { order_id });
     }
 
-    pub(super) fn send_cancel(&mut self, order_id: &OrderId, out: &mut Vec<Effect>) {
+    pub(super) fn send_cancel(&mut self, now: Now, order_id: &OrderId, out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(order_id).filter(|record| is_cancelable(record)) else { return };
         let (order, venue_order_id) = (Box::new(record.order.clone()), record.venue_name().cloned());
+        let past_arrival = self.is_past_arrival(now, record);
         let work = self.work(order_id);
         if !work.canceling {
             work.canceling = true;
+            work.canceling_past_arrival = past_arrival;
             out.push(Effect::Cancel { order, venue_order_id });
         }
     }
@@ -64,10 +66,9 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
-        let struck = self.book.orders.get(&order_id).is_some_and(|record| self.is_past_arrival(now, record));
         let work = self.work(&order_id);
         work.canceling = false;
-        work.struck |= struck && !matches!(outcome, CancelOutcome::Unknown { .. });
+        work.struck |= work.canceling_past_arrival && !matches!(outcome, CancelOutcome::Unknown { .. });
         match outcome {
             CancelOutcome::Canceled { filled } => {
                 if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {

@@ -99,7 +99,7 @@ impl Engine {
             VenueState::Resting => {
                 self.after_ack(now, order_id, out);
                 self.cancel_if_it_must_not_rest(now, order_id, out);
-                self.retry_wanted_cancel(order_id, out);
+                self.retry_wanted_cancel(now, order_id, out);
             }
             VenueState::Executed => {
                 self.executed_short(now, order_id, filled, out);
@@ -136,9 +136,9 @@ impl Engine {
     }
 
     /// A cancel that was answered "not working" by a venue that still shows the order resting.
-    fn retry_wanted_cancel(&mut self, order_id: OrderId, out: &mut Vec<Effect>) {
+    fn retry_wanted_cancel(&mut self, now: Now, order_id: OrderId, out: &mut Vec<Effect>) {
         if self.book.orders.get(&order_id).is_some_and(|record| record.cancel_requested_at.is_some()) {
-            self.send_cancel(&order_id, out);
+            self.send_cancel(now, &order_id, out);
         }
     }
 
@@ -157,7 +157,7 @@ impl Engine {
         }
         if self.is_past_arrival(now, record) && !self.work.get(&order_id).is_some_and(|work| work.struck) {
             // What isn't there can't be cancelled; but once that has been answered, it can't come any more either.
-            return self.send_cancel(&order_id, out);
+            return self.send_cancel(now, &order_id, out);
         }
         if self.may_resend(now, record, begun_at) {
             let attempt = record.attempts + 1;

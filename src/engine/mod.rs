@@ -123,6 +123,8 @@ struct Work {
     quote: Option<SignalQuote>,
     /// The venue has answered a cancel of an order of unknown fate after which none of its attempts can arrive any more.
     struck: bool,
+    /// The cancel in the air was sent when none of the attempts could arrive any more.
+    canceling_past_arrival: bool,
     /// The look-up in the air was begun after that answer.
     looking_after_strike: bool,
 }
@@ -292,7 +294,7 @@ impl Engine {
                 Timer::VerdictDue(order_id) => self.verdict(now, order_id, None, out),
                 Timer::PrepareDue(order_id) => self.not_prepared(now, order_id, out),
                 Timer::LookUp(order_id) => self.look_up(order_id, out),
-                Timer::RetryCancel(order_id) => self.send_cancel(&order_id, out),
+                Timer::RetryCancel(order_id) => self.send_cancel(now, &order_id, out),
                 Timer::CloseRemainder(signal_id) => self.close_remainder(now, &signal_id, out),
                 Timer::Heartbeat => self.heartbeat(now, out),
                 Timer::Resend(order_id) => self.resend(now, order_id, out),
@@ -340,7 +342,7 @@ impl Engine {
             let Some((_, deferred)) = self.deferred.pop_front() else { break };
             match deferred {
                 Deferred::Send { order_id, attempt, until } => self.send(now, order_id, attempt, until, out),
-                Deferred::Cancel { order_id } => self.send_cancel(&order_id, out),
+                Deferred::Cancel { order_id } => self.send_cancel(now, &order_id, out),
                 Deferred::Effect(effect) => out.push(effect),
                 Deferred::Ask { order_id } => self.put_question(now, order_id, out),
                 Deferred::Described(key) => self.resume(now, &key, out),

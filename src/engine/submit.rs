@@ -145,7 +145,7 @@ impl Engine {
         } else if opens && !self.book.breakers.covering(order).is_empty() {
             Some(CancelCause::Breaker)
         } else if record.cancel_requested_at.is_some() {
-            return self.send_cancel(&order_id, out);
+            return self.send_cancel(now, &order_id, out);
         } else if self.is_over(now, order) {
             Some(CancelCause::Expiry)
         } else {

@@ -33,6 +33,7 @@ pub struct PositionView {
     pub fees: Usd,
     pub game: GameId,
     /// What the result pays once its tokens are redeemed: in the equity, not in the cash.
+    #[serde(skip_serializing_if = "nothing")]
     pub redeemable: Usd,
     /// What to redeem and how.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +41,10 @@ pub struct PositionView {
     /// How the market ended, once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<String>,
+}
+
+fn nothing(amount: &Usd) -> bool {
+    amount.is_zero()
 }
 
 /// All positions this log knows, flat ones too.
