@@ -31,7 +31,7 @@ pub struct Official<S> {
 
 impl Official<()> {
     /// Errors: it doesn't sign what `ours` signs, and so wouldn't be a baseline.
-    pub async fn new(key: &str, ours: &OrderSigner) -> anyhow::Result<Official<impl Signer + Sync>> {
+    pub async fn new(stage: &Stage, key: &str, ours: &OrderSigner) -> anyhow::Result<Official<impl Signer + Sync>> {
         let wallet = LocalSigner::from_str(key)?.with_chain_id(Some(POLYGON));
         let host = version_server()?;
         let credentials = Credentials::new(Uuid::from_str(OWNER)?, "AAECAwQFBgcICQoLDA0ODw==".to_owned(), "bench".to_owned());
@@ -40,7 +40,8 @@ impl Official<()> {
         client.set_tick_size(token, TickSize::Hundredth);
         client.set_neg_risk(token, false);
         ensure!(client.version().await? == 2, "the official client didn't read the version");
-        let official = Official { client, wallet, token, expiration: Utc::now() + std::time::Duration::from_secs(LIFE_S as u64) };
+        let expiration = DateTime::from_timestamp(stage.wall().ms() / 1_000 + LIFE_S, 0).context("a time that is none")?;
+        let official = Official { client, wallet, token, expiration };
         official.check(ours).await?;
         Ok(official)
     }

@@ -25,7 +25,7 @@ pub async fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let key = key()?;
     let signer = signer(&key)?;
     #[cfg(feature = "official-client")]
-    let official = Some(super::official::Official::new(&key, &signer).await?);
+    let official = Some(super::official::Official::new(stage, &key, &signer).await?);
     #[cfg(not(feature = "official-client"))]
     let official: Option<Never> = {
         stage.say("polymarket: built without the official client, so nothing to compare with; ./run bench builds it in, as does cargo's --features official-client");
