@@ -119,7 +119,7 @@ pub(super) fn contradictions(values: &Values) -> Vec<String> {
         found.push("KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH belong together: set both or none".to_owned());
     }
     let kind = values.word("POLY_SIGNATURE_TYPE").unwrap_or("0");
-    if kind != "0" && values.text("POLY_FUNDER").is_none() {
+    if kind != "0" && wallet_key(values).is_some() && values.text("POLY_FUNDER").is_none() {
         found.push(format!("POLY_SIGNATURE_TYPE = {kind} needs POLY_FUNDER: the address of the wallet that holds the money"));
     }
     found.extend(wrong_addresses(values));
