@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use tokio::sync::oneshot;
 
-use super::accounts::kalshi_account;
+use super::accounts::{KalshiAccount, PolymarketAccount, kalshi_account, polymarket_account};
 use super::asking::confirmed;
 use super::counters::own;
 use super::{bus, open_log};
@@ -16,28 +16,30 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::Mode;
 use crate::domain::market::Venue;
 use crate::domain::report::AccountReading;
+use crate::domain::time::Time;
 use crate::engine::{Command, Effect, Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log};
 
 /// Errors: an engine runs, no account, an incomplete reading, the log.
-pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
+pub async fn run(config: &Config, wanted: Option<Venue>, yes: bool) -> anyhow::Result<Exit> {
     ensure!(matches!(config.mode, Mode::Demo | Mode::Live), "adopt is for demo and live; the mode is {}", config.mode);
     let clock = Clock::system();
-    let account = kalshi_account(config, &clock)?.context("kalshi has no credentials here")?;
+    let account = account(config, wanted, &clock)?;
+    let venue = account.venue();
     let (log, book, report) = open_log(config).await.context("is an engine running? it holds the log: stop it first")?;
-    if book.cash.is_opened(Venue::Kalshi) {
-        println!("the kalshi account is in this log already; nothing to adopt");
+    if book.cash.is_opened(venue) {
+        println!("the {venue} account is in this log already; nothing to adopt");
         return Ok(Exit::Good);
     }
     let bus = bus(config, "arbees-adopt", &clock).await?;
     let ownership = own(config, &book, &bus, &clock).await?.context("an account is adopted under a lease")?;
     let epoch = ownership.epoch();
-    let reading = account.venue.read_account(clock.now().wall).await;
-    let reading = reading.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
+    let reading = account.read(clock.now().wall).await;
+    let reading = reading.context("the account can't be read whole")?;
     show(&reading);
     let done = if yes || confirmed("Take this account over as it is?")? {
-        let now = account.venue.read_account(clock.now().wall).await;
-        let now = now.map_err(|incomplete| anyhow::anyhow!("the account can't be read whole: {incomplete}"))?;
+        let now = account.read(clock.now().wall).await;
+        let now = now.context("the account can't be read whole")?;
         let same = (now.cash, &now.positions, &now.open_orders) == (reading.cash, &reading.positions, &reading.open_orders);
         ensure!(same, "the account has changed since it was shown; look again");
         if let Some(why) = ownership.objection(clock.now()) {
@@ -49,7 +51,7 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
             config_hash: config.config_hash(),
             limits: config.limits.clone(),
             paper_cash: None,
-            venues: vec![Venue::Kalshi],
+            venues: vec![venue],
             prepares: Vec::new(),
             epoch,
             head_hash: report.head.hash,
@@ -65,6 +67,42 @@ pub async fn run(config: &Config, yes: bool) -> anyhow::Result<Exit> {
             Ok(Exit::Good)
         }
         None => bail!("not adopted"),
+    }
+}
+
+enum Account {
+    Kalshi(KalshiAccount),
+    Polymarket(PolymarketAccount),
+}
+
+fn account(config: &Config, wanted: Option<Venue>, clock: &Clock) -> anyhow::Result<Account> {
+    let (kalshi, polymarket) = (kalshi_account(config, clock)?, polymarket_account(config, clock)?);
+    match (wanted, kalshi, polymarket) {
+        (None, Some(_), Some(_)) => bail!("two accounts: say which with --venue"),
+        (None | Some(Venue::Kalshi), Some(account), _) => Ok(Account::Kalshi(account)),
+        (None | Some(Venue::Polymarket), _, Some(account)) => Ok(Account::Polymarket(account)),
+        (Some(venue), ..) => bail!("{venue} has no credentials here"),
+        (None, None, None) => bail!("no venue has credentials here"),
+    }
+}
+
+impl Account {
+    fn venue(&self) -> Venue {
+        match self {
+            Self::Kalshi(_) => Venue::Kalshi,
+            Self::Polymarket(_) => Venue::Polymarket,
+        }
+    }
+
+    async fn read(&self, now: Time) -> anyhow::Result<AccountReading> {
+        match self {
+            Self::Kalshi(account) => Ok(account.venue.read_account(now).await?),
+            // All of its trades, whose tokens it may hold.
+            Self::Polymarket(account) => {
+                account.connect().await?;
+                Ok(account.venue.read_account(Time::default(), &Default::default()).await?)
+            }
+        }
     }
 }
 
@@ -120,7 +158,7 @@ async fn append(log: &Arc<Log>, records: Vec<Recorded>) -> anyhow::Result<()> {
 }
 
 fn show(reading: &AccountReading) {
-    println!("kalshi account, read through {}\n  cash       ${}", reading.read_through, reading.cash);
+    println!("{} account, read through {}\n  cash       ${}", reading.venue, reading.read_through, reading.cash);
     for position in &reading.positions {
         println!("  position   {} of {}, cost ${}", position.signed, position.key.id, position.cost);
     }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::history::StoreHistory;
+use super::rehearsal::matrix::{self, Played};
 use super::{Books, Role, Running, demo, keys, start};
 use crate::audit::verify::{StoreCheck, verify};
 use crate::audit::views::EngineFacts;
@@ -22,6 +23,9 @@ use crate::http::{self, ApiError, Identity, Queries, Query};
 use crate::venues::kalshi::address::AddressError;
 use crate::venues::kalshi::auth::KeyIdError;
 use crate::venues::kalshi::key::KeyError;
+use crate::venues::polymarket::address::AddressError as EvmAddressError;
+use crate::venues::polymarket::key::WalletKeyError;
+use crate::venues::polymarket::wallet::WalletError;
 
 /// Runs one command. Prints its own errors; the number is the exit code.
 pub async fn run(args: Args) -> Exit {
@@ -45,8 +49,8 @@ pub async fn run(args: Args) -> Exit {
         Command::Demo(args) => demo::run(config, args).await,
         Command::Bench(args) => super::bench::run(args).await,
         Command::Doctor(args) => super::doctor::run(&config, args).await,
-        Command::Adopt { yes } => super::adopt::run(&config, *yes).await,
-        Command::Rehearse { faults, json } => rehearse(faults, json.json).await,
+        Command::Adopt { venue, yes } => super::adopt::run(&config, *venue, *yes).await,
+        Command::Rehearse { venue, faults, json } => rehearse(*venue, faults, json.json).await,
         Command::Exchange(command) => super::exchange::run(command).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
         command => return reading(&config, command).await,
@@ -59,7 +63,8 @@ pub async fn run(args: Args) -> Exit {
 
 /// What a setting names is wrong: its key file, its address.
 fn is_of_settings(error: &anyhow::Error) -> bool {
-    error.is::<KeyError>() || error.is::<KeyIdError>() || error.is::<AddressError>()
+    let of_wallet = error.is::<WalletKeyError>() || error.is::<WalletError>() || error.is::<EvmAddressError>();
+    of_wallet || error.is::<KeyError>() || error.is::<KeyIdError>() || error.is::<AddressError>()
 }
 
 /// Log lines to standard error: text for people or one JSON object a line.
@@ -76,20 +81,31 @@ fn logging(config: &Config, level: &str) {
     let _ = if config.log_lines.json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
 }
 
-async fn rehearse(faults: &[String], json: bool) -> anyhow::Result<Exit> {
-    use super::rehearsal::matrix;
-    let folder = std::env::temp_dir().join(format!("arbees-rehearsal-{}", std::process::id()));
+async fn rehearse(venue: Option<Venue>, faults: &[String], json: bool) -> anyhow::Result<Exit> {
+    use super::rehearsal::{Kalshi, Polymarket};
+    let mut good = true;
+    if venue.is_none_or(|venue| venue == Venue::Kalshi) {
+        good &= rehearse_at::<Kalshi>(faults, json).await?;
+    }
+    if venue.is_none_or(|venue| venue == Venue::Polymarket) {
+        good &= rehearse_at::<Polymarket>(faults, json).await?;
+    }
+    Ok(if good { Exit::Good } else { Exit::Failed })
+}
+
+async fn rehearse_at<D: Played>(faults: &[String], json: bool) -> anyhow::Result<bool> {
+    let folder = std::env::temp_dir().join(format!("arbees-rehearsal-{}-{}", D::VENUE, std::process::id()));
     std::fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
     let names: Vec<&str> = faults.iter().map(String::as_str).collect();
-    let report = matrix::play(&folder, &names, &|text| eprintln!("rehearsal: {text}")).await;
+    let report = matrix::play::<D>(&folder, &names, &|text| eprintln!("rehearsal of {}: {text}", D::VENUE)).await;
     let _ = std::fs::remove_dir_all(&folder);
     let report = report?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        print!("{}", matrix::table(&report));
+        print!("{}\n{}\n", D::VENUE, matrix::table(&report));
     }
-    Ok(if report.is_good() { Exit::Good } else { Exit::Failed })
+    Ok(report.is_good())
 }
 
 async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {

@@ -1,5 +1,6 @@
 //! The venues of a session: the paper exchange, or the accounts with money and the leases that guard them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,13 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::accounts::{KalshiAccount, kalshi_account};
+use super::accounts::{KalshiAccount, PolymarketAccount, account_key, kalshi_account, polymarket_account};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::event::Scope;
 use crate::domain::fees::BalanceUnit;
-use crate::domain::ids::{Mode, sha256};
+use crate::domain::ids::{MarketId, Mode, sha256};
 use crate::domain::market::{Instrument, Venue};
 use crate::domain::verdict::Reason;
 use crate::engine::Input;
@@ -23,12 +24,16 @@ use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHoldin
 use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
-use crate::workers::kalshi_desk::KalshiDesk;
-use crate::workers::kalshi_listener::KalshiListener;
+use crate::workers::kalshi_books::{KalshiBooks, book_news};
+use crate::workers::kalshi_counter::KalshiCounter;
 use crate::workers::lease::Ownership;
+use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
+use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
-use crate::workers::paper_books::KalshiBooks;
 use crate::workers::paper_desk::PaperDesk;
+use crate::workers::polymarket_books::{self, PolymarketBooks};
+use crate::workers::polymarket_counter::PolymarketCounter;
+use crate::workers::venue_listener::VenueListener;
 
 /// A lease can't be taken from a server that isn't there.
 const BUS_WAIT: Duration = Duration::from_secs(30);
@@ -40,22 +45,15 @@ pub struct Counters {
     pub desks: Desks,
     /// On paper.
     pub paper: Option<PaperDesk>,
-    paper_books: Option<PaperBooks>,
-    kalshi: Option<Kalshi>,
+    /// What is started once there is an engine to tell.
+    listeners: Vec<Listener>,
     /// On paper and in a dry run there is none.
     ownership: Option<Ownership>,
     /// With money; on paper, those whose own books are traded on.
     pub venues: Vec<Venue>,
 }
 
-/// With what the stream tells of them, where there is one.
-type PaperBooks = (Arc<KalshiBooks>, Option<mpsc::Receiver<StreamEvent>>);
-
-struct Kalshi {
-    desk: KalshiDesk,
-    stream: Option<mpsc::Receiver<StreamEvent>>,
-    read_every_ms: i64,
-}
+type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
 
 impl Counters {
     /// Errors: a lease that another engine holds; credentials that can't be read.
@@ -63,45 +61,97 @@ impl Counters {
         if config.mode == Mode::Paper {
             return Self::on_paper(config, book, clock, live_books);
         }
-        let account = kalshi_account(config, clock)?;
+        let (account, polymarket) = (kalshi_account(config, clock)?, polymarket_account(config, clock)?);
         let ownership = own(config, book, bus, clock).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
-        let mut counters = Self { desks: Desks::default(), paper: None, paper_books: None, kalshi: None, ownership, venues: Vec::new() };
+        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership, venues: Vec::new() };
         match account {
-            Some(account) => counters.add_kalshi(config, account, gate, fuse_has_blown(book)).await,
+            Some(account) => counters.add_kalshi(config, account, gate.clone(), fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
         }
-        tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag());
+        match polymarket {
+            Some(account) => counters.add_polymarket(config, account, gate).await,
+            None => tracing::warn!("{} polymarket is off: no credentials; its signals are vetoed", config.mode.tag()),
+        }
         Ok(counters)
     }
 
     /// With Kalshi's credentials the paper exchange fills against Kalshi's own books, unless it is fed otherwise.
     fn on_paper(config: &Config, book: &Projections, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
-        let desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
-        let account = if live_books { kalshi_account(config, clock)? } else { None };
-        let (mut desk, mut paper_books, mut venues) = (desk, None, Vec::new());
-        if let Some(account) = account {
+        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership: None, venues: Vec::new() };
+        let mut desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
+        if live_books && let Some(account) = kalshi_account(config, clock)? {
             let (handle, stream) = stream_of(&account, true);
-            tracing::info!("{} orders for kalshi fill against Kalshi's own books", config.mode.tag());
-            let books = Arc::new(KalshiBooks::new(account.venue, handle));
-            desk = desk.on_books_of(Arc::clone(&books));
-            (paper_books, venues) = (Some((books, stream)), vec![Venue::Kalshi]);
+            let venue = Arc::clone(&account.venue);
+            let source = KalshiBooks { venue: account.venue, stream: handle };
+            desk = counters
+                .add_books(config, Box::new(source), desk, clock, stream, move |event, followed| book_news(&venue, event, followed));
         }
-        let desks = Desks::paper(Arc::new(desk.clone()));
-        Ok(Self { desks, paper: Some(desk), paper_books, kalshi: None, ownership: None, venues })
+        if live_books && let Some(account) = polymarket_account(config, clock)? {
+            let (handle, stream) = account.start_stream(true, STREAM_EVENTS_MAX);
+            let source = PolymarketBooks { venue: account.venue, stream: handle };
+            desk = counters.add_books(config, Box::new(source), desk, clock, stream, polymarket_books::book_news);
+        }
+        counters.desks = Desks::paper(Arc::new(desk.clone()));
+        counters.paper = Some(desk);
+        Ok(counters)
+    }
+
+    /// Orders for this venue fill against its own books. The desk as it trades from now on.
+    fn add_books<E: Send + 'static>(
+        &mut self,
+        config: &Config,
+        source: Box<dyn BookSource>,
+        desk: PaperDesk,
+        clock: &Clock,
+        stream: Option<mpsc::Receiver<E>>,
+        read: impl Fn(E, &BTreeSet<MarketId>) -> BookNews + Send + 'static,
+    ) -> PaperDesk {
+        let venue = source.venue();
+        tracing::info!("{} orders for {venue} fill against {venue}'s own books", config.mode.tag());
+        let books = Arc::new(LiveBooks::new(source, clock.clone()));
+        let desk = desk.on_books_of(Arc::clone(&books));
+        self.venues.push(venue);
+        let told = desk.clone();
+        self.listeners.push(Box::new(move |engine, _| tokio::spawn(books.listen(stream, read, told, engine.clone()))));
+        desk
     }
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
         let (handle, stream) = stream_of(&account, false);
-        let desk = KalshiDesk::new(account.venue, gate, account.fuse_contracts, handle);
+        let counter = KalshiCounter::new(account.venue, gate.clone(), account.fuse_contracts, handle);
         if fuse_blown {
-            desk.fuse_blown();
+            counter.fuse_blown();
         }
-        self.desks.add(Venue::Kalshi, Arc::new(desk.clone()));
-        self.venues.push(Venue::Kalshi);
-        self.kalshi = Some(Kalshi { desk, stream, read_every_ms: account.read_every_ms });
+        self.add(counter, gate, stream, account.read_every_ms);
+    }
+
+    async fn add_polymarket(&mut self, config: &Config, account: PolymarketAccount, gate: Gate) {
+        account.announce(config).await;
+        let (handle, stream) = account.start_stream(false, STREAM_EVENTS_MAX);
+        // A dry run owns nothing, and must not arm a switch that cancels what another engine rests.
+        let heartbeat = if config.mode == Mode::DryRun { None } else { account.start_heartbeat() };
+        let counter = PolymarketCounter::new(account.venue, gate.clock.clone(), handle, heartbeat);
+        self.add(counter, gate, stream, account.read_every_ms);
+    }
+
+    /// A venue with money: a desk for its orders, and a listener for what it says.
+    fn add<V: LiveVenue>(&mut self, counter: V, gate: Gate, stream: Option<mpsc::Receiver<V::Event>>, read_every_ms: i64) {
+        let venue = counter.venue();
+        let desk = LiveDesk::new(counter, gate);
+        self.desks.add(venue, Arc::new(desk.clone()));
+        self.venues.push(venue);
+        self.listeners.push(Box::new(move |engine, clock| {
+            let listener = VenueListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
+            tokio::spawn(listener.run())
+        }));
+    }
+
+    /// Venues whose orders are signed ahead of their approval.
+    pub fn prepares(&self) -> Vec<Venue> {
+        self.venues.iter().copied().filter(|venue| *venue == Venue::Polymarket && self.paper.is_none()).collect()
     }
 
     /// The epoch of this session; `None` where no lease gives one.
@@ -114,14 +164,8 @@ impl Counters {
         let mut tasks = Vec::new();
         if let Some(desk) = &self.paper {
             tasks.push(tokio::spawn(market_feed::tick(desk.clone(), engine.clone())));
-            if let Some((books, stream)) = self.paper_books.take() {
-                tasks.push(tokio::spawn(books.listen(stream, desk.clone(), engine.clone())));
-            }
         }
-        if let Some(Kalshi { desk, stream, read_every_ms }) = self.kalshi.take() {
-            let listener = KalshiListener { desk, engine: engine.clone(), clock: clock.clone(), stream, read_every_ms };
-            tasks.push(tokio::spawn(listener.run()));
-        }
+        tasks.extend(self.listeners.drain(..).map(|listener| listener(engine, clock)));
         if let Some(ownership) = &self.ownership {
             let (mut lost, engine) = (ownership.lost(), engine.clone());
             tasks.push(tokio::spawn(async move {
@@ -160,6 +204,7 @@ pub async fn own(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock:
         let account = sha256(&[b"arbees account", kalshi.key_id.expose_secret().as_bytes()]);
         keys.push((format!("account.kalshi.{}", account.short()), 0));
     }
+    keys.extend(account_key(config)?.map(|key| (key, 0)));
     Ownership::take(bus, clock, &holder, &keys).await.map(Some).map_err(anyhow::Error::msg)
 }
 

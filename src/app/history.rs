@@ -40,12 +40,11 @@ impl History for StoreHistory {
     }
 
     fn scan(&self, seq: u64, visit: &mut dyn FnMut(&Recorded) -> bool) -> Result<(), ReadError> {
-        let ended = read_ahead(&*self.0, seq, |stored| match stored.decode() {
-            Ok(record) if visit(&record.recorded) => ControlFlow::Continue(()),
-            Ok(_) => ControlFlow::Break(Ok(())),
-            Err(error) => ControlFlow::Break(Err(unreadable(error))),
+        let ended = read_ahead(&*self.0, seq, |stored| match visit(&stored.recorded) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
         });
-        ended.map_err(unreadable)?.unwrap_or(Ok(()))
+        ended.map(drop).map_err(unreadable)
     }
 
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalRef>, ReadError> {

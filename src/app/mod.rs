@@ -206,7 +206,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         limits: config.limits.clone(),
         paper_cash: counters.paper.is_some().then_some(config.paper.cash),
         venues: counters.venues.clone(),
-        prepares: Vec::new(),
+        prepares: counters.prepares(),
         epoch: counters.epoch(),
         head_hash: report.head.hash,
     })));

@@ -43,6 +43,7 @@ pub fn source(source: &FillSource) -> String {
         FillSource::Tape { row, ts_ms } => format!("tape row {row} ({})", crate::domain::time::Time::from_ms(*ts_ms)),
         FillSource::DemoMarket => "the demo's seeded market".to_owned(),
         FillSource::KalshiBook => "Kalshi's book as it was then".to_owned(),
+        FillSource::PolymarketBook => "Polymarket's book as it was then".to_owned(),
         FillSource::SignalQuote => "the signal's own book: no other was known".to_owned(),
     }
 }
@@ -135,7 +136,10 @@ pub fn event(event: &Event) -> String {
         }
         Event::OrderApproved { by, .. } => format!("by {}", approver(*by)),
         Event::OrderVetoed { failures, .. } => self::failures(failures),
-        Event::SubmitStarted { attempt, .. } => format!("attempt {attempt}"),
+        Event::SubmitStarted { attempt, signed: None, .. } => format!("attempt {attempt}"),
+        Event::SubmitStarted { attempt, signed: Some(signed), .. } => {
+            format!("attempt {attempt}, {} signed and sealed; the venue will call it {}", signed.order_type.as_str(), signed.venue_order_id)
+        }
         Event::OrderAcked { venue_order_id, .. } => format!("the venue calls it {venue_order_id}"),
         Event::OrderRejected { attempt, code, message, .. } => format!("attempt {attempt}: {code}: {message}"),
         Event::OrderOutcomeUnknown { attempt, why, .. } => format!("attempt {attempt}: {why}"),
@@ -153,6 +157,7 @@ pub fn event(event: &Event) -> String {
         }
         Event::MarkTaken { key, quote: marks, .. } => format!("{key} {}", quote(marks)),
         Event::MarketSettled { venue, market, settlement: how } => format!("{venue}:{market} {}", settlement(*how)),
+        Event::Redeemed { venue, market, amount } => format!("{venue}:{market} paid ${amount}"),
         Event::VenueModeChanged { venue, mode, why } => format!("{venue} {}: {why}", mode.as_str()),
         Event::BalanceSeen { venue, cash, read_through } => format!("{venue} ${cash}, complete through {read_through}"),
         Event::ExternalOrderSeen { order, venue_order_id } => format!("{}, the venue calls it {venue_order_id}", self::order(order)),

@@ -62,6 +62,14 @@ fn data(event: &Event) -> Value {
             "checks": checks_of(Approver::Risk, verdict),
             "signed": !signature.is_empty(),
         }),
+        Event::SubmitStarted { signed: Some(signed), .. } => {
+            let mut shown = fields(event);
+            if let Some(inner) = shown["signed"].as_object_mut() {
+                inner.remove("sealed_signature");
+                inner.insert("sealed".to_owned(), json!(!signed.sealed_signature.is_empty()));
+            }
+            shown
+        }
         other => fields(other),
     }
 }

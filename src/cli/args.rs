@@ -71,12 +71,18 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Take over an account that holds positions or open orders already; asks first
     Adopt {
+        /// Whose account, where there are two
+        #[arg(long, value_parser = venue)]
+        venue: Option<Venue>,
         /// Don't ask
         #[arg(long)]
         yes: bool,
     },
-    /// The live Kalshi code against Kalshi's double: every fault with every kind of order, held against the double's books
+    /// The live code against the venues' doubles: every fault with every kind of order, held against the double's books
     Rehearse {
+        /// Only this venue [default: each in turn]
+        #[arg(long, value_parser = venue)]
+        venue: Option<Venue>,
         /// Only these faults, by name [default: all]
         #[arg(value_name = "FAULT")]
         faults: Vec<String>,
@@ -203,8 +209,11 @@ pub struct ReplayArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Rest one contract far from the market's prices and cancel it; asks first
-    #[arg(long, value_name = "TICKER", num_args = 0..=1, value_parser = market)]
+    /// Only this venue's account [default: every one of the settings]
+    #[arg(long, value_parser = venue)]
+    pub venue: Option<Venue>,
+    /// Rest the smallest order far from the market's prices and cancel it; asks first. Polymarket: name a token
+    #[arg(long, value_name = "MARKET", num_args = 0..=1, value_parser = market)]
     pub order_test: Option<Option<MarketId>>,
     /// Don't ask
     #[arg(long, requires = "order_test")]

@@ -71,12 +71,16 @@ fn positions(value: &Value, style: Style) -> String {
         ("FEES", Align::Right),
         ("SETTLED", Align::Left),
     ]);
+    let mut redeem = String::new();
     for position in rows(value) {
         let mut row = cells(position, &names);
         row.push(position["settled"].as_str().unwrap_or("").to_owned());
         table.row(row);
+        if let Some(what) = position["redeem"].as_str() {
+            redeem.push_str(&format!("redeem {}\n", harmless(what)));
+        }
     }
-    table.render(style, "no positions")
+    table.render(style, "no positions") + &redeem
 }
 
 fn orders(value: &Value, style: Style) -> String {

@@ -1,6 +1,7 @@
 //! Settings from the environment and `.env`; the environment wins. Whatever can't be right refuses the start: nothing
 //! falls back to a default silently.
 
+mod accounts;
 mod dotenv;
 mod mode;
 mod problem;
@@ -14,8 +15,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
-
+pub use accounts::{KalshiSettings, PolymarketSettings, WalletKey, WalletSettings};
 pub use mode::LiveStage;
 pub use problem::{ConfigError, Problem, Source};
 pub use read::{EnvFile, Variables};
@@ -23,8 +23,7 @@ pub use value::Nats;
 
 use crate::domain::ids::{Hash, Instance, Mode, sha256};
 use crate::domain::limits::{Canary, Limits};
-use crate::domain::money::{Quantity, Usd};
-use crate::venues::kalshi::address::{ApiAddress, WsAddress};
+use crate::domain::money::Usd;
 use read::Values;
 
 /// A settings file is a page of text; more is the wrong file.
@@ -48,7 +47,7 @@ pub struct Config {
     pub log_lines: LogLines,
     /// Absent without credentials: the venue is off.
     pub kalshi: Option<KalshiSettings>,
-    pub secrets: Secrets,
+    pub polymarket: Option<PolymarketSettings>,
     pub tools: Tools,
     /// Each setting as it is in force, in the order of the table.
     pub effective: Vec<Effective>,
@@ -75,26 +74,6 @@ pub struct LogLines {
     pub json: bool,
     /// error, warn, info, debug or trace.
     pub level: &'static str,
-}
-
-/// An account at Kalshi.
-#[derive(Clone, Debug)]
-pub struct KalshiSettings {
-    pub key_id: SecretString,
-    pub key_path: PathBuf,
-    /// `None`: the host of the mode.
-    pub api_url: Option<String>,
-    pub ws_url: Option<String>,
-    /// Zero: no fuse.
-    pub fuse_contracts: Quantity,
-    pub reconcile_every_ms: u32,
-    pub request_timeout_ms: u32,
-}
-
-#[derive(Clone, Debug)]
-pub struct Secrets {
-    pub poly_private_key: Option<SecretString>,
-    pub poly_private_key_path: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +144,7 @@ pub fn from_sources(environment: &Variables, file: Option<&EnvFile<'_>>) -> Resu
     values.derive(mode);
     let mut together = contradictions(&values, mode);
     values.problems.append(&mut together);
-    if mode != Mode::Paper && values.secret("KALSHI_API_KEY_ID").is_none() {
+    if mode != Mode::Paper && !accounts::any(&values, mode) {
         values.problems.push(Problem::NoAccount(mode));
     }
     if values.problems.is_empty() { Ok(config(&values, mode)) } else { Err(ConfigError { problems: values.problems }) }
@@ -191,19 +170,8 @@ fn contradictions(values: &Values, mode: Mode) -> Vec<Problem> {
         values.whole("MAX_ORDERS_PER_MINUTE") <= values.whole("MAX_ORDERS_PER_HOUR"),
         pair("MAX_ORDERS_PER_MINUTE", "at most", "MAX_ORDERS_PER_HOUR"),
     );
-    must(
-        values.secret("POLY_PRIVATE_KEY").is_none() || values.path_if_any("POLY_PRIVATE_KEY_PATH").is_none(),
-        "POLY_PRIVATE_KEY and POLY_PRIVATE_KEY_PATH are both set: leave one out".to_owned(),
-    );
-    must(
-        values.secret("KALSHI_API_KEY_ID").is_some() == values.path_if_any("KALSHI_PRIVATE_KEY_PATH").is_some(),
-        "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH belong together: set both or none".to_owned(),
-    );
-    for address in [
-        values.text("KALSHI_API_URL").and_then(|url| ApiAddress::new(&url).err()),
-        values.text("KALSHI_WS_URL").and_then(|url| WsAddress::new(&url).err()),
-    ] {
-        must(address.is_none(), address.map_or_else(String::new, |error| error.to_string()));
+    for text in accounts::contradictions(values) {
+        must(false, text);
     }
     must(
         !matches!(mode, Mode::Demo | Mode::Live) || values.nats("NATS_URL") != Nats::Embedded,
@@ -247,11 +215,8 @@ fn config(values: &Values, mode: Mode) -> Config {
             json: values.word("LOG_FORMAT") == Some("json"),
             level: values.word("LOG_LEVEL").expect("Invariant: LOG_LEVEL has a default"),
         },
-        kalshi: kalshi(values),
-        secrets: Secrets {
-            poly_private_key: values.secret("POLY_PRIVATE_KEY"),
-            poly_private_key_path: values.path_if_any("POLY_PRIVATE_KEY_PATH"),
-        },
+        kalshi: accounts::kalshi(values),
+        polymarket: accounts::polymarket(values, mode),
         tools: Tools {
             nats_server: values.path_if_any("ARBEES_NATS_SERVER"),
             shared: values.path_if_any("ARBEES_SHARED"),
@@ -259,18 +224,6 @@ fn config(values: &Values, mode: Mode) -> Config {
         },
         effective: settings::all().map(|setting| values.effective(setting)).collect(),
     }
-}
-
-fn kalshi(values: &Values) -> Option<KalshiSettings> {
-    Some(KalshiSettings {
-        key_id: values.secret("KALSHI_API_KEY_ID")?,
-        key_path: values.path_if_any("KALSHI_PRIVATE_KEY_PATH")?,
-        api_url: values.text("KALSHI_API_URL"),
-        ws_url: values.text("KALSHI_WS_URL"),
-        fuse_contracts: values.contracts("KALSHI_FUSE_CONTRACTS"),
-        reconcile_every_ms: values.count("KALSHI_RECONCILE_EVERY_MS"),
-        request_timeout_ms: values.count("KALSHI_REQUEST_TIMEOUT_MS"),
-    })
 }
 
 fn limits(values: &Values, mode: Mode) -> Limits {

@@ -46,7 +46,9 @@ pub enum Problem {
     /// Settings that are right one by one and wrong together.
     #[error("{0}")]
     Together(String),
-    #[error("TRADING_MODE = {0} needs an account: set KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH")]
+    #[error(
+        "TRADING_MODE = {0} needs an account: KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PATH, or POLY_PRIVATE_KEY_PATH (in demo with POLY_CLOB_URL)"
+    )]
     NoAccount(Mode),
 }
 

@@ -132,6 +132,7 @@ fn settings_that_contradict_each_other_are_refused() {
         &[("MAX_ORDER_CONTRACTS", "0.5")],
         &[("MAX_ORDERS_PER_HOUR", "59")],
         &[("POLY_PRIVATE_KEY", "k"), ("POLY_PRIVATE_KEY_PATH", "p")],
+        &[("POLY_SIGNATURE_TYPE", "3"), ("POLY_PRIVATE_KEY", "k")],
         &[("RISK_KEY_PATH", "same"), ("RISK_PUBLIC_KEY_PATH", "same")],
     ] {
         let text = refusal(pairs);
@@ -196,9 +197,10 @@ fn live_starts_with_the_caps_of_the_first_days_until_full_is_said() {
 #[test]
 fn secrets_are_read_and_never_shown() {
     let nats = ("NATS_URL", "nats://me:pa55@h:4222,tls://tok@i");
-    let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ACCOUNT[0], nats, ACCOUNT[1]];
+    let pairs = [("POLY_PRIVATE_KEY", "0xdeadbeef"), ACCOUNT[0], nats, ACCOUNT[1], ("TRADING_MODE", "dry-run")];
     let config = load_of(&pairs).expect("config");
-    assert_eq!(config.secrets.poly_private_key.as_ref().expect("key").expose_secret(), "0xdeadbeef");
+    let wallet = config.polymarket.as_ref().and_then(|polymarket| polymarket.wallet.clone()).expect("a wallet");
+    assert!(matches!(&wallet.key, WalletKey::Text(key) if key.expose_secret() == "0xdeadbeef"));
     assert_eq!(config.kalshi.as_ref().expect("account").key_id.expose_secret(), "key-4711");
     let shown = format!("{config:?}");
     for secret in ["deadbeef", "4711", "pa55", "tok@"] {
@@ -313,4 +315,18 @@ fn a_named_file_must_be_there_and_the_usual_one_may_be_missing() {
     std::fs::write(dir.join("big.env"), vec![b'#'; ENV_FILE_BYTES_MAX as usize + 1]).expect("write");
     assert!(load_with(&none, Some(Path::new("big.env")), &dir).is_err());
     std::fs::remove_dir_all(&dir).expect("remove");
+}
+
+#[test]
+fn polymarket_needs_a_wallet_for_money_an_address_in_demo_and_nothing_for_its_books_on_paper() {
+    let polymarket = |pairs: &[(&str, &str)]| load_of(pairs).expect("config").polymarket;
+    let key = ("POLY_PRIVATE_KEY", "k");
+    let double = ("POLY_CLOB_URL", "http://127.0.0.1:8700");
+    assert!(polymarket(&[]).is_none());
+    assert!(polymarket(&[double]).expect("books").wallet.is_none());
+    assert!(polymarket(&[key]).expect("books").wallet.is_none());
+    assert!(polymarket(&[("TRADING_MODE", "dry-run"), key]).expect("an account").wallet.is_some());
+    assert!(polymarket(&[("TRADING_MODE", "demo"), key, double]).expect("an account").wallet.is_some());
+    assert!(polymarket(&[("TRADING_MODE", "demo"), key, ACCOUNT[0], ACCOUNT[1]]).is_none());
+    assert!(refusal(&[("TRADING_MODE", "demo"), key]).contains("POLY_CLOB_URL"));
 }

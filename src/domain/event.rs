@@ -142,6 +142,13 @@ pub enum Event {
         market: MarketId,
         settlement: Settlement,
     },
+    /// The tokens of a market that has ended were exchanged for cash.
+    Redeemed {
+        venue: Venue,
+        /// The token.
+        market: MarketId,
+        amount: Usd,
+    },
     VenueModeChanged {
         venue: Venue,
         mode: VenueMode,
@@ -333,6 +340,7 @@ impl Event {
             Self::MarketSeen { .. } => "MarketSeen",
             Self::MarkTaken { .. } => "MarkTaken",
             Self::MarketSettled { .. } => "MarketSettled",
+            Self::Redeemed { .. } => "Redeemed",
             Self::VenueModeChanged { .. } => "VenueModeChanged",
             Self::BalanceSeen { .. } => "BalanceSeen",
             Self::ExternalOrderSeen { .. } => "ExternalOrderSeen",

@@ -32,19 +32,41 @@ pub fn assumed_rate(venue: Venue, kind: Option<&str>) -> FeeRate {
     }
 }
 
-/// `rate x p x (1 - p)` for one contract, rounded up to a millionth of a dollar.
-pub fn per_contract(rate_micros: i64, price: Price) -> Usd {
-    let spread = i128::from(price.micros()) * i128::from(ONE - price.micros()) * i128::from(rate_micros);
-    let scale = i128::from(ONE) * i128::from(ONE);
-    let up = (spread + scale - 1).div_euclid(scale);
+/// Scale of a variance: a millionth of a millionth.
+const VARIANCE_ONE: i128 = 1_000_000_000_000;
+
+/// `(p x (1 - p))^exponent` in `VARIANCE_ONE`ths; exact for the exponent 1 of nearly all markets, else rounded at each step.
+fn variance(price: Price, exponent: u8, rounding: Rounding) -> i128 {
+    let base = i128::from(price.micros()) * i128::from(ONE - price.micros());
+    let up = if rounding == Rounding::Up { VARIANCE_ONE - 1 } else { 0 };
+    let Some(more) = exponent.checked_sub(1) else { return VARIANCE_ONE };
+    (0..more).fold(base, |power, _| (power * base + up).div_euclid(VARIANCE_ONE))
+}
+
+/// The taker's `rate x (p x (1 - p))^exponent` for one contract, rounded up to a millionth of a dollar.
+pub fn per_contract(rate: FeeRate, price: Price) -> Usd {
+    let spread = variance(price, rate.exponent, Rounding::Up) * i128::from(rate.taker_micros);
+    let up = (spread + VARIANCE_ONE - 1).div_euclid(VARIANCE_ONE);
     Usd::from_micros(i64::try_from(up).expect("Invariant: a fee per contract is below a dollar"))
+}
+
+/// What Polymarket charges for one fill: takers only, five decimals (`polymarket.md` §8). Its own rounding mode is not
+/// documented; half up is taken.
+pub fn polymarket_fee(rate: FeeRate, price: Price, quantity: Quantity, liquidity: Liquidity) -> Usd {
+    if liquidity == Liquidity::Maker {
+        return Usd::ZERO;
+    }
+    let exact = variance(price, rate.exponent, Rounding::Down) * i128::from(quantity.micros());
+    let scale = VARIANCE_ONE * i128::from(ONE) * 10;
+    let units = (exact * i128::from(rate.taker_micros) + scale / 2).div_euclid(scale);
+    Usd::from_micros(i64::try_from(units * 10).expect("Invariant: fees stay inside i64"))
 }
 
 /// The taker fee of a fill of this size at exactly this price, rounded up, plus what rounding over a few fills may add.
 /// A fill at a better price can pay a larger fee (the fee is largest at 0.50), but price plus fee grows with the price
 /// for every rate below 1, so price and this bound together bound what a buyer pays.
 pub fn taker_bound(rate: FeeRate, price: Price, quantity: Quantity) -> Usd {
-    let model = mul_div(per_contract(rate.taker_micros, price).micros(), quantity.micros(), ONE, Rounding::Up);
+    let model = mul_div(per_contract(rate, price).micros(), quantity.micros(), ONE, Rounding::Up);
     Usd::from_micros(model) + ROUNDING_ALLOWANCE
 }
 
@@ -114,9 +136,8 @@ impl KalshiRounding {
 }
 
 /// `rate x contracts x price x (1 - price)`, rounded up to a multiple of `unit_micros` of a millionth.
-fn model_fee(rate_micros: i64, price: Price, quantity: Quantity, unit_micros: i64) -> Usd {
-    let variance = i128::from(price.micros()) * i128::from(ONE - price.micros());
-    let exact = variance * i128::from(quantity.micros()) * i128::from(rate_micros);
+fn model_fee(rate_micros: i64, exponent: u8, price: Price, quantity: Quantity, unit_micros: i64) -> Usd {
+    let exact = variance(price, exponent, Rounding::Up) * i128::from(quantity.micros()) * i128::from(rate_micros);
     let scale = i128::from(ONE).pow(3) * i128::from(unit_micros);
     let units = exact.div_euclid(scale) + i128::from(exact.rem_euclid(scale) != 0);
     Usd::from_micros(i64::try_from(units * i128::from(unit_micros)).expect("Invariant: fees stay inside i64"))
@@ -142,9 +163,13 @@ impl OrderFees {
     /// (`polymarket.md` §8); whether it rounds half up is not documented, so we round up, which never shows too little.
     pub fn charge(&mut self, gross: Usd, price: Price, quantity: Quantity, liquidity: Liquidity) -> Usd {
         match (&mut self.rounding, liquidity) {
-            (Some(rounding), Liquidity::Taker) => rounding.charge(gross, model_fee(self.rate.taker_micros, price, quantity, 1)).net,
-            (Some(rounding), Liquidity::Maker) => rounding.charge(gross, model_fee(self.rate.maker_micros, price, quantity, 1)).net,
-            (None, Liquidity::Taker) => model_fee(self.rate.taker_micros, price, quantity, 10),
+            (Some(rounding), Liquidity::Taker) => {
+                rounding.charge(gross, model_fee(self.rate.taker_micros, self.rate.exponent, price, quantity, 1)).net
+            }
+            (Some(rounding), Liquidity::Maker) => {
+                rounding.charge(gross, model_fee(self.rate.maker_micros, self.rate.exponent, price, quantity, 1)).net
+            }
+            (None, Liquidity::Taker) => model_fee(self.rate.taker_micros, self.rate.exponent, price, quantity, 10),
             (None, Liquidity::Maker) => Usd::ZERO,
         }
     }
@@ -157,9 +182,9 @@ mod tests {
     #[test]
     fn the_fee_model_gives_the_published_examples() {
         let price = |t: &str| Price::parse(t).expect(t);
-        assert_eq!(per_contract(70_000, price("0.52")), Usd::parse("0.017472").expect("usd"));
-        assert_eq!(per_contract(70_000, price("0.055")), Usd::parse("0.003639").expect("usd"));
-        assert_eq!(per_contract(50_000, price("0.5")), Usd::parse("0.0125").expect("usd"));
+        assert_eq!(per_contract(FeeRate::new(70_000, 0), price("0.52")), Usd::parse("0.017472").expect("usd"));
+        assert_eq!(per_contract(FeeRate::new(70_000, 0), price("0.055")), Usd::parse("0.003639").expect("usd"));
+        assert_eq!(per_contract(FeeRate::new(50_000, 0), price("0.5")), Usd::parse("0.0125").expect("usd"));
     }
 
     fn usd(value: &serde_json::Value) -> Usd {
@@ -213,7 +238,7 @@ mod tests {
         let row = &vectors["set_b_2026_10"][0];
         let price = Price::parse("0.055").expect("price");
         let one = Quantity::whole(1);
-        assert_eq!(model_fee(KALSHI.taker_micros, price, one, 1), usd(&row["trade_fee"]));
+        assert_eq!(model_fee(KALSHI.taker_micros, 1, price, one, 1), usd(&row["trade_fee"]));
         let charge = KalshiRounding::new(unit(row)).charge(usd(&row["revenue"]), usd(&row["trade_fee"]));
         assert_eq!((charge.rounding, charge.net), (usd(&row["rounding_fee"]), usd(&row["total_fee_before_rebate"])));
         let row = &vectors["set_b_2026_10"][1];
@@ -238,6 +263,34 @@ mod tests {
         let mut rounding = KalshiRounding::new(BalanceUnit::Cent);
         for _ in 0..5 {
             assert!(rounding.charge(Usd::parse("-0.151").expect("usd"), Usd::ZERO).net >= Usd::ZERO);
+        }
+    }
+
+    #[test]
+    fn a_polymarket_fee_follows_the_schedule_of_its_market() {
+        let price = |t: &str| Price::parse(t).expect(t);
+        let taker = |rate, p, quantity| polymarket_fee(rate, price(p), quantity, Liquidity::Taker);
+        let rate = FeeRate::new(50_000, 0);
+        assert_eq!(taker(rate, "0.5", Quantity::whole(100)), Usd::parse("1.25").expect("usd"));
+        // 0.01 x 0.05 x 0.25 = 0.000125: half up at the fifth decimal.
+        assert_eq!(taker(rate, "0.5", Quantity::from_micros(10_000)), Usd::from_micros(130));
+        assert_eq!(taker(rate, "0.5", Quantity::from_micros(300)), Usd::ZERO);
+        assert_eq!(polymarket_fee(rate, price("0.5"), Quantity::whole(100), Liquidity::Maker), Usd::ZERO);
+        let squared = FeeRate { exponent: 2, ..FeeRate::new(250_000, 0) };
+        assert_eq!(taker(squared, "0.5", Quantity::whole(100)), Usd::parse("1.5625").expect("usd"));
+        assert_eq!(taker(squared, "0.1", Quantity::whole(100)), Usd::parse("0.2025").expect("usd"));
+        let flat = FeeRate { exponent: 0, ..FeeRate::new(10_000, 0) };
+        assert_eq!(taker(flat, "0.1", Quantity::whole(100)), Usd::whole(1));
+    }
+
+    #[test]
+    fn the_bound_covers_the_fee_at_every_price_and_exponent() {
+        for exponent in 0..=3 {
+            let rate = FeeRate { exponent, ..FeeRate::new(70_000, 0) };
+            for cents in 1..100 {
+                let (price, quantity) = (Price::from_micros(cents * 10_000), Quantity::from_micros(12_340_000));
+                assert!(polymarket_fee(rate, price, quantity, Liquidity::Taker) <= taker_bound(rate, price, quantity));
+            }
         }
     }
 

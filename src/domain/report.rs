@@ -105,6 +105,8 @@ pub enum FillSource {
     DemoMarket,
     /// Kalshi's book as it was then, on paper.
     KalshiBook,
+    /// Polymarket's book as it was then, on paper.
+    PolymarketBook,
     /// Nothing was known but the signal's own `yes_bid` / `yes_ask` / `liquidity_available`.
     SignalQuote,
 }

@@ -81,7 +81,15 @@ impl fmt::Debug for SignedOrder {
     }
 }
 
+/// The fourth decimal, in millionths.
+const FOURTH_DECIMAL: i64 = 100;
+
 impl SignedOrder {
+    /// Whether the venue keeps what isn't filled at once.
+    pub fn may_rest(&self) -> bool {
+        matches!(self.order_type, VenueOrderType::Gtc | VenueOrderType::Gtd)
+    }
+
     /// Why these are not the bytes of this order, if they aren't: never more paid, given or taken than the order allows.
     pub fn objection(&self, order: &Order) -> Option<String> {
         if order.instrument.token.as_ref() != Some(&self.token) {
@@ -90,24 +98,24 @@ impl SignedOrder {
         if order.action != self.action {
             return Some(format!("signed to {:?}, not to {:?}", self.action, order.action).to_lowercase());
         }
-        let (maker, taker) = (i64::try_from(self.maker_amount).ok()?, i64::try_from(self.taker_amount).ok()?);
+        let (Ok(maker), Ok(taker)) = (i64::try_from(self.maker_amount), i64::try_from(self.taker_amount)) else {
+            return Some("signed for more than there is".to_owned());
+        };
         let (shares, dollars) = match order.action {
             Action::Buy => (taker, maker),
             Action::Sell => (maker, taker),
         };
         let whole = order.quantity.micros();
-        // A killed-or-filled buy is stated in dollars and floored to cents of a share: it may name fewer shares, never more.
-        if shares > whole || shares <= 0 {
+        // A marketable buy is stated in dollars, and its shares follow from those, floored: it may name fewer, never more.
+        let floored = order.action == Action::Buy && !self.may_rest();
+        if shares <= 0 || shares > whole || shares < whole && !floored {
             return Some(format!("signed for {} of {} ordered", Quantity::from_micros(shares), order.quantity));
         }
-        let rests = matches!(self.order_type, VenueOrderType::Gtc | VenueOrderType::Gtd);
-        if rests && shares != whole {
-            return Some(format!("signed for {} of {} ordered", Quantity::from_micros(shares), order.quantity));
-        }
-        let at_limit = |rounding| mul_div(order.limit.micros(), shares, ONE, rounding);
+        let at_limit = |rounding| mul_div(order.limit.micros(), whole, ONE, rounding);
         let worse = match order.action {
             Action::Buy => dollars > at_limit(Rounding::Up),
-            Action::Sell => dollars < at_limit(Rounding::Down),
+            // Of a marketable sell the venue takes four decimals.
+            Action::Sell => dollars < at_limit(Rounding::Down) / FOURTH_DECIMAL * FOURTH_DECIMAL,
         };
         worse.then(|| format!("signed for ${} at a limit of {}", Usd::from_micros(dollars), order.limit))
     }

@@ -6,6 +6,7 @@ use crate::domain::ids::OrderId;
 use crate::domain::order::{Action, Order, OrderState, TimeInForce};
 use crate::domain::report::CancelOutcome;
 use crate::domain::time::Now;
+use crate::projections::OrderRecord;
 
 /// A cancel whose fate is unknown is sent again after this, doubling up to the last value.
 const RETRY_MS: i64 = 200;
@@ -14,6 +15,11 @@ const RETRY_MAX_MS: i64 = 5_000;
 /// Doubling waits with an upper end.
 pub(super) fn backoff_ms(first_ms: i64, max_ms: i64, tries: u32) -> i64 {
     first_ms.saturating_mul(1i64 << tries.min(20)).min(max_ms)
+}
+
+/// A working order; and one of unknown fate whose name at the venue is known all the same.
+fn is_cancelable(record: &OrderRecord) -> bool {
+    record.state == OrderState::Working || record.state == OrderState::Unknown && record.known_as.is_some()
 }
 
 impl Engine {
@@ -29,7 +35,7 @@ impl Engine {
             self.expiries.insert((record.order.venue_expires_at, order_id));
             return;
         }
-        if record.state == OrderState::Working && record.order.tif.rests() {
+        if is_cancelable(record) && record.may_rest() {
             self.request_cancel(now, order_id, CancelCause::Expiry, out);
         }
     }
@@ -45,8 +51,8 @@ impl Engine {
     }
 
     pub(super) fn send_cancel(&mut self, order_id: &OrderId, out: &mut Vec<Effect>) {
-        let Some(record) = self.book.orders.get(order_id).filter(|record| record.state == OrderState::Working) else { return };
-        let (order, venue_order_id) = (Box::new(record.order.clone()), record.venue_order_id.clone());
+        let Some(record) = self.book.orders.get(order_id).filter(|record| is_cancelable(record)) else { return };
+        let (order, venue_order_id) = (Box::new(record.order.clone()), record.venue_name().cloned());
         let work = self.work(order_id);
         if !work.canceling {
             work.canceling = true;
@@ -58,8 +64,10 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
+        let struck = self.book.orders.get(&order_id).is_some_and(|record| self.is_past_arrival(now, record));
         let work = self.work(&order_id);
         work.canceling = false;
+        work.struck |= struck && !matches!(outcome, CancelOutcome::Unknown { .. });
         match outcome {
             CancelOutcome::Canceled { filled } => {
                 if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {
@@ -84,11 +92,8 @@ impl Engine {
 
     /// Cancels own resting opens one by one; closes are kept.
     pub(super) fn cancel_opens(&mut self, now: Now, why: CancelCause, covers: impl Fn(&Order) -> bool, out: &mut Vec<Effect>) {
-        let open = self
-            .book
-            .orders
-            .live()
-            .filter(|record| record.order.action == Action::Buy && record.order.tif.rests() && covers(&record.order));
+        let open =
+            self.book.orders.live().filter(|record| record.order.action == Action::Buy && record.may_rest() && covers(&record.order));
         let ids: Vec<OrderId> = open.map(|record| record.order.order_id).collect();
         for order_id in ids {
             self.request_cancel(now, order_id, why, out);

@@ -64,7 +64,7 @@ impl Engine {
         if let Some(left) = remainder.left {
             signal.size = Some(Size::Contracts(left));
         }
-        let request = self.build(signal, remainder.revision + 1);
+        let request = self.build(now, signal, remainder.revision + 1);
         // Nobody waits for an answer: the first order had it.
         if request.order.is_some() {
             self.ask(now, request, remainder.content_hash, Vec::new(), out);

@@ -2,13 +2,14 @@
 
 use super::{Effect, Engine};
 use crate::domain::event::{Event, Scope};
-use crate::domain::ids::OrderId;
-use crate::domain::market::Market;
-use crate::domain::money::Quantity;
-use crate::domain::order::{Action, OrderState};
+use crate::domain::ids::{OrderId, TradeId};
+use crate::domain::market::{Market, Venue};
+use crate::domain::money::{Quantity, Rounding, Usd};
+use crate::domain::order::{Action, OrderState, TimeInForce};
 use crate::domain::report::{FillReport, VenueNews, VenueState};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
+use crate::projections::{FillStanding, OrderRecord};
 
 impl Engine {
     pub(super) fn venue_news(&mut self, now: Now, news: VenueNews, out: &mut Vec<Effect>) {
@@ -17,13 +18,8 @@ impl Engine {
         }
         match news {
             VenueNews::Fill(fill) => self.fill(now, fill, out),
-            VenueNews::FillSettled { order_id, trade_id } => {
-                self.about_fill(now, order_id, |venue| Event::FillSettled { order_id, venue, trade_id }, out)
-            }
-            VenueNews::FillReversed { order_id, trade_id, why } => {
-                let why: Box<str> = why.chars().take(256).collect::<String>().into();
-                self.about_fill(now, order_id, |venue| Event::FillReversed { order_id, venue, trade_id, why }, out);
-            }
+            VenueNews::FillSettled { order_id, trade_id } => self.fill_ended(now, order_id, trade_id, Ok(()), out),
+            VenueNews::FillReversed { order_id, trade_id, why } => self.fill_ended(now, order_id, trade_id, Err(&why), out),
             VenueNews::FeeCorrected { order_id, trade_id, fee } => {
                 self.about_fill(now, order_id, |venue| Event::FeeCorrected { order_id, venue, trade_id, fee }, out);
             }
@@ -50,7 +46,7 @@ impl Engine {
             let observed = format!("{} at {} of order {order_id}, which this log doesn't know", fill.quantity, fill.price);
             return self.trip(now, Scope::Market(key), Reason::UnexpectedFill, observed, "fills of our orders only".to_owned(), out);
         };
-        let surprise = if record.external { None } else { surprise(record.state, record.filled, &record.order, &fill) };
+        let surprise = if record.external { None } else { surprise(record, &fill) };
         let mut events: Vec<Event> = self.fresh_mark(&key).into_iter().collect();
         self.note_booked(key.venue, fill.venue_at);
         events.push(Event::Filled(fill));
@@ -63,14 +59,35 @@ impl Engine {
         }
     }
 
-    /// Settled, reversed or corrected: only of orders we know.
-    fn about_fill(
-        &mut self,
-        now: Now,
-        order_id: OrderId,
-        event: impl FnOnce(crate::domain::market::Venue) -> Event,
-        out: &mut Vec<Effect>,
-    ) {
+    /// A fill is final: it holds, or for this reason it never happened. Only one that isn't final yet can become so; a venue
+    /// that says the one and then the other has to be looked at by a person (S35).
+    pub(super) fn fill_ended(&mut self, now: Now, order_id: OrderId, trade_id: TradeId, how: Result<(), &str>, out: &mut Vec<Effect>) {
+        let Some(record) = self.book.orders.get(&order_id) else { return };
+        let key = record.order.instrument.book_key();
+        let venue = key.venue;
+        let (said, holds) = match (self.book.fill_standing(&key, &trade_id, &order_id), how) {
+            (Some(FillStanding::Provisional), Ok(())) => {
+                self.append(now, vec![Event::FillSettled { order_id, venue, trade_id }], out);
+                return;
+            }
+            (Some(FillStanding::Provisional), Err(why)) => {
+                let why = why.chars().take(256).collect::<String>().into();
+                self.append(now, vec![Event::FillReversed { order_id, venue, trade_id, why }], out);
+                if self.book.orders.get(&order_id).is_some_and(|record| record.is_done()) {
+                    self.ended(now, &order_id, out);
+                }
+                return;
+            }
+            (Some(FillStanding::Settled), Err(_)) => ("failed", "settled"),
+            (Some(FillStanding::Reversed), Ok(())) => ("settled", "failed and was taken back"),
+            (None, _) | (Some(FillStanding::Settled), Ok(())) | (Some(FillStanding::Reversed), Err(_)) => return,
+        };
+        let observed = format!("trade {trade_id} of order {order_id} {said} at the venue, but it {holds} before");
+        self.trip(now, Scope::Market(key), Reason::UnexpectedFill, observed, "a trade that ends once".to_owned(), out);
+    }
+
+    /// Corrected: only of orders we know.
+    fn about_fill(&mut self, now: Now, order_id: OrderId, event: impl FnOnce(Venue) -> Event, out: &mut Vec<Effect>) {
         if let Some(venue) = self.book.orders.get(&order_id).map(|record| record.order.instrument.venue) {
             self.append(now, vec![event(venue)], out);
         }
@@ -112,12 +129,22 @@ impl Engine {
     }
 }
 
+/// Each fill's dollars are rounded up.
+const ROUNDED_UP: Usd = Usd::from_micros(100);
+
 /// Why a fill is not what the order allows, if it isn't.
-fn surprise(state: OrderState, filled: Quantity, order: &crate::domain::order::Order, fill: &FillReport) -> Option<String> {
+fn surprise(record: &OrderRecord, fill: &FillReport) -> Option<String> {
+    let (state, filled, order) = (record.state, record.filled + record.failed, &record.order);
     if matches!(state, OrderState::NotPlaced | OrderState::Rejected) {
         return Some(format!("a fill of order {} after it was {state}", order.order_id));
     }
-    if filled + fill.quantity > order.quantity {
+    // A marketable buy spends dollars at Polymarket: a better price brings more shares, not a smaller bill.
+    let in_dollars = order.instrument.venue == Venue::Polymarket && order.action == Action::Buy && order.tif == TimeInForce::Fok;
+    let spent = record.notional_filled + fill.price.times(fill.quantity, Rounding::Up);
+    if in_dollars && spent > order.notional() + ROUNDED_UP {
+        return Some(format!("${spent} spent of ${}", order.notional()));
+    }
+    if !in_dollars && filled + fill.quantity > order.quantity {
         return Some(format!("{} filled of {}", filled + fill.quantity, order.quantity));
     }
     let worse = if order.action == Action::Buy { fill.price > order.limit } else { fill.price < order.limit };

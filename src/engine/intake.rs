@@ -5,8 +5,8 @@ use super::{Answered, Asked, Deferred, DeliveryId, Effect, Engine, Timer};
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::event::Event;
 use crate::domain::fees;
-use crate::domain::ids::{GameId, Hash, MarketId, OrderId, SignalId, sha256};
-use crate::domain::market::{FeeRate, Instrument, Outcome, PriceGrid, Venue};
+use crate::domain::ids::{GameId, Hash, MarketId, OrderId, SignalId, TokenId, sha256};
+use crate::domain::market::{BookKey, FeeRate, Instrument, MarketSource, Outcome, PriceGrid, Venue};
 use crate::domain::money::{Price, Rounding};
 use crate::domain::order::{Action, Groups, Order, Stance, TimeInForce};
 use crate::domain::signal::{Intent, Parsed, Rejection, Signal};
@@ -18,6 +18,10 @@ use crate::domain::verdict::{Coordinates, Failure, OrderRequest, Reason, RiskReq
 const GTC_LIFE_MS: i64 = 24 * 3_600_000;
 /// The venue's own expiry lies this much behind ours, so that our cancel comes first.
 const VENUE_EXPIRY_MARGIN_MS: i64 = 2_000;
+
+/// Polymarket takes no order that would end sooner: stated, it lies 60 s further and must be 180 s away (`polymarket.md` §2).
+/// Ours is cancelled by us before that.
+const POLYMARKET_LIFE_MIN_MS: i64 = 125_000;
 
 /// One delivery, read.
 #[derive(Clone, Debug)]
@@ -73,17 +77,22 @@ impl Engine {
         }
     }
 
-    /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it.
+    /// A book that is held, worked on or asked about stays in its game: exposure can't be split by renaming it, nor by
+    /// taking the other token of a condition.
     pub(super) fn keep_group(&self, order: &mut Order) {
         let key = order.instrument.book_key();
+        let Instrument { venue, market, outcome, .. } = &order.instrument;
+        let sibling = || self.book.markets.token_of(market, outcome.other()).map(|market| market.key.clone());
+        let sibling = if venue.nets_outcomes() { None } else { sibling() };
         let asked = || {
             self.asked
                 .values()
                 .filter_map(|asked| asked.request.order.as_ref())
-                .find(|other| other.instrument.book_key() == key)
+                .find(|other| other.instrument.book_key() == key || Some(other.instrument.book_key()) == sibling)
                 .map(|other| &other.groups)
         };
-        if let Some(groups) = self.book.groups_of(&key).or_else(asked) {
+        let of_sibling = || sibling.as_ref().and_then(|sibling| self.book.groups_of(sibling));
+        if let Some(groups) = self.book.groups_of(&key).or_else(of_sibling).or_else(asked) {
             order.groups.game = groups.game.clone();
             order.groups.sport = groups.sport.clone();
         }
@@ -171,7 +180,7 @@ impl Engine {
     }
 
     fn request(&mut self, now: Now, delivery: DeliveryId, signal: Signal, content_hash: Hash, out: &mut Vec<Effect>) {
-        let request = self.build(signal, 0);
+        let request = self.build(now, signal, 0);
         self.ask(now, request, content_hash, vec![delivery], out);
     }
 
@@ -182,7 +191,7 @@ impl Engine {
         if !deliveries.is_empty() {
             self.asked_signals.insert(signal_id, order_id);
         }
-        let asked = Asked { bytes: Vec::new(), request, content_hash, asked_at: now.mono, deliveries };
+        let asked = Asked { bytes: Vec::new(), request, content_hash, asked_at: now.mono, deliveries, prepared: None, grant: None };
         self.asked.insert(order_id, asked);
         self.after(self.book.seq, Deferred::Ask { order_id });
         let (seq, hash) = self.durable;
@@ -204,6 +213,10 @@ impl Engine {
         asked.asked_at = now.mono;
         let timeout_ms = self.settings.risk_timeout_ms;
         out.push(Effect::AskRisk { order_id, bytes: asked.bytes.clone(), timeout_ms });
+        let complete = asked.request.order.as_ref().filter(|_| asked.request.missing.is_empty());
+        if let Some(order) = complete.filter(|order| self.preparing.contains(&order.instrument.venue)) {
+            out.push(Effect::Prepare { order: Box::new(order.clone()) });
+        }
         self.set_timer(now.mono.plus_ms(timeout_ms), Timer::VerdictDue(order_id));
     }
 
@@ -213,15 +226,18 @@ impl Engine {
     }
 
     /// The request, as complete as the signal.
-    pub(super) fn build(&self, signal: Signal, revision: u32) -> OrderRequest {
+    pub(super) fn build(&self, now: Now, signal: Signal, revision: u32) -> OrderRequest {
         let order_id = OrderId::of(&self.settings.account, self.settings.mode, &signal.signal_id, 0, revision);
         let mut missing = missing_parts(&signal);
-        let instrument = instrument(&signal);
+        let instrument = self.instrument(&signal).unwrap_or_else(|failure| {
+            missing.insert(0, failure);
+            None
+        });
         let market = instrument.as_ref().and_then(|instrument| self.book.markets.get(&instrument.book_key()));
         let fee = market.map_or_else(|| fees::assumed_rate(signal.venue, signal.kind.as_deref()), |market| market.fee);
         let limit = limit(&signal, instrument.as_ref(), market.map(|market| &market.grid));
         let mut order = match (&instrument, limit) {
-            (Some(instrument), Some(limit)) => Some(draft(&signal, order_id, revision, instrument.clone(), limit, fee)),
+            (Some(instrument), Some(limit)) => Some(draft(now, &signal, order_id, revision, instrument.clone(), limit, fee)),
             _ => None,
         };
         if let Some(order) = &mut order {
@@ -246,6 +262,46 @@ impl Engine {
             .filter(|_| complete || signal.intent == Intent::Open && instrument.is_some() && quantity.is_some() && signal.side.is_some());
         OrderRequest { order_id, signal, instrument, limit, quantity, order, missing }
     }
+
+    /// What is to be traded, as far as the signal says. Where the venue describes its markets, an outcome token is what the
+    /// venue says it is, and never a guess.
+    fn instrument(&self, signal: &Signal) -> Result<Option<Instrument>, Failure> {
+        let names_something = signal.token_id.is_some() || signal.market_id.is_some();
+        if signal.venue != Venue::Polymarket || !names_something {
+            return Ok(named_instrument(signal));
+        }
+        if !self.describing.contains(&Venue::Polymarket) {
+            return match &signal.token_id {
+                None => Err(failure(Reason::NoInstrument, "a condition id without token_id", "token_id: a token is never guessed")),
+                Some(_) => Ok(named_instrument(signal)),
+            };
+        }
+        let Some(side) = signal.side else { return Ok(None) };
+        let no = |observed: String| failure(Reason::NoInstrument, &observed, "an outcome token as the venue describes it");
+        let market = match (&signal.token_id, &signal.market_id) {
+            (Some(token), _) => self.book.markets.get(&token_key(token)),
+            (None, Some(condition)) => self.book.markets.token_of(condition, side),
+            (None, None) => None,
+        };
+        let Some(market) = market.filter(|market| market.source == MarketSource::Venue) else {
+            let named = signal.token_id.as_ref().map(TokenId::as_str).or(signal.market_id.as_ref().map(MarketId::as_str));
+            return Err(no(format!("{}: the venue has described no such token", named.unwrap_or_default())));
+        };
+        let (Some(condition), Some(outcome), Ok(token)) = (&market.condition, market.outcome, TokenId::new(market.key.id.as_str())) else {
+            return Err(no(format!("{}: described without condition and outcome", market.key.id)));
+        };
+        if outcome != side {
+            return Err(no(format!("side {side}, but token {token} is the {outcome} of its market")));
+        }
+        if signal.market_id.as_ref().is_some_and(|named| named != condition && named.as_str() != token.as_str()) {
+            return Err(no(format!("token {token} is of condition {condition}, another than the signal's market_id")));
+        }
+        Ok(Some(Instrument { venue: Venue::Polymarket, market: condition.clone(), token: Some(token), outcome }))
+    }
+}
+
+fn token_key(token: &TokenId) -> BookKey {
+    BookKey { venue: Venue::Polymarket, id: MarketId::new(token.as_str()).expect("Invariant: a token id is a valid market id") }
 }
 
 fn failure(reason: Reason, observed: &str, limit: &str) -> Failure {
@@ -258,9 +314,6 @@ fn missing_parts(signal: &Signal) -> Vec<Failure> {
         missing.push(failure(Reason::PairsNotSupported, "a trade of two legs", "one leg; neither is sent alone"));
     }
     match (signal.venue, &signal.token_id, &signal.market_id) {
-        (Venue::Polymarket, None, Some(_)) => {
-            missing.push(failure(Reason::NoInstrument, "a condition id without token_id", "token_id: a token is never guessed"));
-        }
         (Venue::Kalshi | Venue::Paper, _, None) | (_, None, None) => {
             missing.push(failure(Reason::NoInstrument, "nothing", "market_id or token_id"))
         }
@@ -278,7 +331,8 @@ fn missing_parts(signal: &Signal) -> Vec<Failure> {
     missing
 }
 
-fn instrument(signal: &Signal) -> Option<Instrument> {
+/// As the signal names it, unchecked.
+fn named_instrument(signal: &Signal) -> Option<Instrument> {
     let outcome = signal.side?;
     let (market, token) = match signal.venue {
         Venue::Polymarket => {
@@ -308,12 +362,14 @@ fn limit(signal: &Signal, instrument: Option<&Instrument>, grid: Option<&PriceGr
     Some(snapped)
 }
 
-fn draft(signal: &Signal, order_id: OrderId, revision: u32, instrument: Instrument, limit: Price, fee: FeeRate) -> Order {
+#[allow(clippy::too_many_arguments)] // the parts of one order
+fn draft(now: Now, signal: &Signal, order_id: OrderId, revision: u32, instrument: Instrument, limit: Price, fee: FeeRate) -> Order {
     let (action, tif) = match signal.intent {
         Intent::Open => (Action::Buy, signal.tif.unwrap_or(TimeInForce::Gtd)),
         // A close never rests: what isn't filled at once is asked for again (design §2.4).
         Intent::Close | Intent::Reduce => (Action::Sell, TimeInForce::Ioc),
     };
+    let polymarket = signal.venue == Venue::Polymarket;
     let rests_until = if tif == TimeInForce::Gtc { signal.created_at.plus_ms(GTC_LIFE_MS) } else { signal.expires_at };
     Order {
         order_id,
@@ -326,8 +382,12 @@ fn draft(signal: &Signal, order_id: OrderId, revision: u32, instrument: Instrume
         limit,
         tif,
         expires_at: signal.expires_at,
-        venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS),
-        created_at: None,
+        venue_expires_at: Time::max(rests_until, signal.expires_at).plus_ms(VENUE_EXPIRY_MARGIN_MS).max(now.wall.plus_ms(if polymarket {
+            POLYMARKET_LIFE_MIN_MS
+        } else {
+            0
+        })),
+        created_at: polymarket.then_some(signal.created_at),
         fee,
     }
 }

@@ -1,16 +1,17 @@
 //! Orders and fills as venues list them: whose they are, and what they say of ours.
 
 use super::{Effect, Engine, Timer};
-use crate::domain::event::{Event, Scope};
+use crate::domain::event::{CancelCause, Event, Scope};
 use crate::domain::fees;
-use crate::domain::ids::{ClientOrderId, OrderId, SignalId, VenueOrderId};
-use crate::domain::market::{BookKey, Instrument, Outcome};
+use crate::domain::ids::{ClientOrderId, OrderId, SignalId, TokenId, VenueOrderId};
+use crate::domain::market::{BookKey, Instrument, Market, Outcome};
 use crate::domain::matching::Side;
+use crate::domain::money::Usd;
 use crate::domain::order::{Action, Order, OrderState, TimeInForce};
-use crate::domain::report::{FillReport, FillSource, VenueFill, VenueOrder, VenueState};
+use crate::domain::report::{FillReport, FillSettlement, FillSource, VenueFill, VenueOrder, VenueState};
 use crate::domain::time::{Now, Time};
 use crate::domain::verdict::Reason;
-use crate::projections::OrderRecord;
+use crate::projections::{FillStanding, OrderRecord};
 
 /// Fills that may wait for their order: a flood of foreign ones is answered by a breaker long before.
 const UNCLAIMED_MAX: usize = 4_096;
@@ -22,7 +23,9 @@ const EXTERNAL_LIFE_MS: i64 = 30 * 86_400_000;
 impl Engine {
     /// Our order of that book with this name at the venue, or with this name of ours.
     fn owner(&self, key: &BookKey, venue_order_id: &VenueOrderId, client: Option<&ClientOrderId>) -> Option<OrderId> {
-        let named = self.book.orders.of_book(key).find(|record| record.venue_order_id.as_ref() == Some(venue_order_id));
+        let name = Some(venue_order_id);
+        let is_named = |record: &&OrderRecord| record.venue_order_id.as_ref() == name || record.known_as.as_ref() == name;
+        let named = self.book.orders.of_book(key).find(is_named);
         let ours = |record: &&OrderRecord| {
             record.venue_order_id.is_none() && client.is_some_and(|client| record.order.order_id.client_order_id() == *client)
         };
@@ -95,7 +98,7 @@ impl Engine {
     /// Fills that waited for this order's name, if it has one now; or for the certainty that it has none.
     pub(super) fn claim(&mut self, now: Now, order_id: &OrderId, out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(order_id) else { return };
-        let Some(venue_order_id) = record.venue_order_id.clone() else { return };
+        let Some(venue_order_id) = record.venue_name().cloned() else { return };
         let name = (record.order.instrument.book_key(), venue_order_id);
         for fill in self.unclaimed.remove(&name).unwrap_or_default() {
             self.own_fill(now, *order_id, fill, out);
@@ -121,22 +124,32 @@ impl Engine {
             fee,
             fee_provisional: fill.fee.is_none(),
             liquidity: fill.liquidity,
-            settled: true,
+            settled: fill.settlement == FillSettlement::Settled,
             venue_at: fill.at,
             source: FillSource::Venue,
         };
         let unnamed = record.venue_order_id.is_none();
-        match (self.book.fee_of(&report), fill.fee) {
-            (None, _) => self.fill(now, report, out),
-            (Some(booked), Some(fee)) if booked != fee => {
-                let (venue, trade_id) = (report.instrument.venue, report.trade_id);
-                self.append(now, vec![Event::FeeCorrected { order_id, venue, trade_id, fee }], out);
-            }
-            _ => {}
+        let (key, trade_id) = (fill.key.clone(), report.trade_id.clone());
+        match self.book.fill_standing(&key, &trade_id, &order_id) {
+            // What failed is booked and taken back: the venue counts it, and it may still say otherwise.
+            None => self.fill(now, report, out),
+            Some(FillStanding::Reversed) => {}
+            Some(_) => self.correct_fee(now, &report, fill.fee, out),
+        }
+        match fill.settlement {
+            FillSettlement::Provisional => {}
+            FillSettlement::Settled => self.fill_ended(now, order_id, trade_id, Ok(()), out),
+            FillSettlement::Failed => self.fill_ended(now, order_id, trade_id, Err("the venue could not settle it"), out),
         }
         if unnamed {
             self.named_by_fill(now, order_id, fill.venue_order_id, out);
         }
+    }
+
+    fn correct_fee(&mut self, now: Now, booked: &FillReport, named: Option<Usd>, out: &mut Vec<Effect>) {
+        let Some(fee) = named.filter(|fee| self.book.fee_of(booked).is_some_and(|before| before != *fee)) else { return };
+        let (order_id, venue, trade_id) = (booked.order_id, booked.instrument.venue, booked.trade_id.clone());
+        self.append(now, vec![Event::FeeCorrected { order_id, venue, trade_id, fee }], out);
     }
 
     /// Only the stream names our order beside the venue's: what is read later has but the venue's name of it.
@@ -161,13 +174,25 @@ impl Engine {
         if !record.external && !is_as_sent(record, &listed) {
             return self.mismatched(now, order_id, &listed.venue_order_id, out);
         }
+        let was = record.state;
+        let given_up = record.known_as.is_some() && matches!(was, OrderState::NotPlaced | OrderState::Rejected);
         let cause = listed.cause.unwrap_or_else(|| "ended by the venue".to_owned());
+        if given_up && listed.state != VenueState::Resting && listed.filled.is_zero() {
+            // A refused order may be listed as such; nothing came of it.
+            return;
+        }
+        let name = listed.venue_order_id.clone();
         self.found(now, order_id, listed.venue_order_id, listed.state, (listed.filled, cause), out);
+        if given_up {
+            let observed = format!("order {name} is at the venue though it was {was}");
+            self.trip(now, Scope::Market(listed.key), Reason::UnknownOrders, observed, "no such order".to_owned(), out);
+            self.request_cancel(now, order_id, CancelCause::Breaker, out);
+        }
     }
 
     /// Counts a foreign order as ours, with its fills, and stops that market until a person has looked.
     fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
-        let mut order = external_order(listed, now);
+        let mut order = external_order(listed, self.book.markets.get(&listed.key), now);
         self.keep_group(&mut order);
         let (order_id, key) = (order.order_id, listed.key.clone());
         let observed = format!("{:?} {} of {} at {}, order {}", listed.side, listed.quantity, key, listed.price, listed.venue_order_id);
@@ -188,11 +213,11 @@ fn is_as_sent(record: &OrderRecord, listed: &VenueOrder) -> bool {
 }
 
 /// A foreign order in our words: whatever its sender meant, it is taken to open.
-fn external_order(listed: &VenueOrder, now: Now) -> Order {
+fn external_order(listed: &VenueOrder, market: Option<&Market>, now: Now) -> Order {
     let venue = listed.key.venue;
     let outcome = if listed.side == Side::Bid || !venue.nets_outcomes() { Outcome::Yes } else { Outcome::No };
     let action = if listed.side == Side::Ask && !venue.nets_outcomes() { Action::Sell } else { Action::Buy };
-    let instrument = Instrument { venue, market: listed.key.id.clone(), token: None, outcome };
+    let instrument = instrument_of(&listed.key, market, outcome);
     let ends_at = listed.expires_at.unwrap_or(now.wall.plus_ms(EXTERNAL_LIFE_MS));
     Order {
         order_id: OrderId::external(venue.as_str(), &listed.venue_order_id),
@@ -206,7 +231,22 @@ fn external_order(listed: &VenueOrder, now: Now) -> Order {
         expires_at: Time::max(ends_at, now.wall),
         venue_expires_at: Time::max(ends_at, now.wall),
         created_at: None,
-        fee: fees::assumed_rate(venue, None),
+        fee: market.map_or_else(|| fees::assumed_rate(venue, None), |market| market.fee),
         instrument,
+    }
+}
+
+/// What is held of a book that only its venue has named. Of a token, the market's description tells condition and outcome.
+pub(super) fn instrument_of(key: &BookKey, market: Option<&Market>, outcome: Outcome) -> Instrument {
+    let venue = key.venue;
+    if venue.nets_outcomes() {
+        return Instrument { venue, market: key.id.clone(), token: None, outcome };
+    }
+    let condition = market.and_then(|market| market.condition.clone());
+    Instrument {
+        venue,
+        market: condition.unwrap_or_else(|| key.id.clone()),
+        token: TokenId::new(key.id.as_str()).ok(),
+        outcome: market.and_then(|market| market.outcome).unwrap_or(outcome),
     }
 }

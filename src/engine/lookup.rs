@@ -2,7 +2,7 @@
 
 use super::cancel::backoff_ms;
 use super::{Deferred, Effect, Engine, Timer};
-use crate::domain::event::{Event, NotPlaced, Scope};
+use crate::domain::event::{CancelCause, Event, NotPlaced, Scope};
 use crate::domain::ids::{OrderId, VenueOrderId};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, OrderState};
@@ -30,10 +30,11 @@ impl Engine {
             return;
         }
         let order = Box::new(record.order.clone());
-        let (venue_order_id, first_sent_at) = (record.venue_order_id.clone(), record.first_sent_at);
+        let (venue_order_id, first_sent_at) = (record.venue_name().cloned(), record.first_sent_at);
         let work = self.work(&order_id);
         if !work.looking && !work.sending {
             work.looking = true;
+            work.looking_after_strike = work.struck;
             out.push(Effect::LookUp { order, venue_order_id, first_sent_at });
         }
     }
@@ -56,11 +57,13 @@ impl Engine {
         }
         match found {
             LookUp::Incomplete { .. } => self.look_again(now, order_id),
-            LookUp::Found { matches: false, venue_order_id, .. } => {
+            LookUp::Found { matches, venue_order_id, .. }
+                if !matches || record.known_as.as_ref().is_some_and(|known| *known != venue_order_id) =>
+            {
                 self.look_again(now, order_id);
                 self.mismatched(now, order_id, &venue_order_id, out);
             }
-            LookUp::Found { venue_order_id, state, filled, matches: true } => {
+            LookUp::Found { venue_order_id, state, filled, .. } => {
                 self.found(now, order_id, venue_order_id, state, (filled, "found ended at the venue".to_owned()), out);
             }
             LookUp::Absent { read_through, nothing_in_flight } => {
@@ -95,13 +98,33 @@ impl Engine {
         match state {
             VenueState::Resting => {
                 self.after_ack(now, order_id, out);
+                self.cancel_if_it_must_not_rest(now, order_id, out);
                 self.retry_wanted_cancel(order_id, out);
             }
-            VenueState::Executed => self.fills_to_come(now, order_id),
+            VenueState::Executed => {
+                self.executed_short(now, order_id, filled, out);
+                self.fills_to_come(now, order_id);
+            }
             VenueState::Canceled | VenueState::Expired => {
                 self.venue_ended(now, order_id, state, filled, cause, out);
                 self.fills_to_come(now, order_id);
             }
+        }
+    }
+
+    /// What was to be filled at once or not at all rests: an exact number of shares is bought by an order that crosses the
+    /// book and is cancelled as soon as it doesn't (`polymarket.md` §0.6).
+    fn cancel_if_it_must_not_rest(&mut self, now: Now, order_id: OrderId, out: &mut Vec<Effect>) {
+        if self.book.orders.get(&order_id).is_some_and(|record| !record.order.tif.rests()) {
+            self.request_cancel(now, order_id, CancelCause::Expiry, out);
+        }
+    }
+
+    /// An order stated in dollars can be done with another number of shares than asked for: the venue's count is the end of it.
+    fn executed_short(&mut self, now: Now, order_id: OrderId, filled: Quantity, out: &mut Vec<Effect>) {
+        let short = |record: &OrderRecord| record.known_as.is_some() && !filled.is_zero() && filled < record.order.quantity;
+        if self.book.orders.get(&order_id).is_some_and(short) {
+            self.venue_ended(now, order_id, VenueState::Canceled, filled, "executed; nothing of it is left at the venue".to_owned(), out);
         }
     }
 
@@ -125,10 +148,16 @@ impl Engine {
         if record.state != OrderState::Unknown {
             return self.look_again(now, order_id);
         }
-        if nothing_in_flight || read_through > self.proof_time(record) {
+        let struck = self.work.get(&order_id).is_some_and(|work| work.looking_after_strike);
+        let proven = if record.known_as.is_some() { struck } else { read_through > self.proof_time(record) };
+        if nothing_in_flight || proven {
             let cause = if record.id_seen { NotPlaced::IdBurnt { read_through } } else { NotPlaced::Absent { read_through } };
             self.append(now, vec![Event::OrderNotPlaced { order_id, cause }], out);
             return self.ended(now, &order_id, out);
+        }
+        if self.is_past_arrival(now, record) && !self.work.get(&order_id).is_some_and(|work| work.struck) {
+            // What isn't there can't be cancelled; but once that has been answered, it can't come any more either.
+            return self.send_cancel(&order_id, out);
         }
         if self.may_resend(now, record, begun_at) {
             let attempt = record.attempts + 1;
@@ -138,6 +167,14 @@ impl Engine {
             return;
         }
         self.look_again(now, order_id);
+    }
+
+    /// An order that is known by what was signed, of which no attempt can still be on its way.
+    pub(super) fn is_past_arrival(&self, now: Now, record: &OrderRecord) -> bool {
+        let last_sent_at = record.last_sent_at.unwrap_or(record.requested_at);
+        record.known_as.is_some()
+            && record.state == OrderState::Unknown
+            && now.wall > last_sent_at.plus_ms(self.settings.submit_stale_after_ms)
     }
 
     /// Complete reads past this moment prove absence.
@@ -159,6 +196,7 @@ impl Engine {
         order.tif.rests()
             && !record.id_seen
             && !record.external
+            && !self.work.get(&order.order_id).is_some_and(|work| work.struck || work.canceling)
             && venue_ready(&self.book, order.instrument.venue).passed
             && record.attempts < ATTEMPTS_MAX
             && record.cancel_requested_at.is_none()

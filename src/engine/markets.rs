@@ -1,6 +1,7 @@
 //! Markets that a signal waits for: with money nobody trades what the venue hasn't described.
 
 use super::{Deferred, Effect, Engine, SignalInput, Timer};
+use crate::domain::ids::{MarketId, TokenId};
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::Description;
 use crate::domain::signal::{Parsed, Signal};
@@ -36,7 +37,12 @@ impl Engine {
         let describes = self.describing.contains(&signal.venue);
         let id = match signal.venue {
             Venue::Kalshi => signal.market_id.clone(),
-            Venue::Polymarket | Venue::Paper => None,
+            // The token says more than the condition.
+            Venue::Polymarket => {
+                let by_token = |token: &TokenId| MarketId::new(token.as_str()).expect("Invariant: a token id is a valid market id");
+                signal.token_id.as_ref().map(by_token).or_else(|| signal.market_id.clone())
+            }
+            Venue::Paper => None,
         };
         let key = BookKey { venue: signal.venue, id: id.filter(|_| describes)? };
         // What an earlier session was told may no longer hold.
@@ -52,13 +58,12 @@ impl Engine {
         match found {
             Ok(description) => {
                 for market in description.markets {
+                    let named = market.key.clone();
                     self.market(now, market, out);
+                    self.note_described(named.clone());
+                    out.push(Effect::Watch { key: named });
                 }
-                if self.described.len() >= DESCRIBED_MAX {
-                    self.described.pop_first();
-                }
-                self.described.insert(key.clone());
-                out.push(Effect::Watch { key: key.clone() });
+                self.note_described(key.clone());
                 // Risk judges by what is durable: the question must not run ahead of the description.
                 self.after(self.book.seq, Deferred::Described(key));
                 let (seq, hash) = self.durable;
@@ -71,6 +76,13 @@ impl Engine {
                 self.resume(now, &key, out);
             }
         }
+    }
+
+    fn note_described(&mut self, key: BookKey) {
+        if self.described.len() >= DESCRIBED_MAX {
+            self.described.pop_first();
+        }
+        self.described.insert(key);
     }
 
     pub(super) fn resume(&mut self, now: Now, key: &BookKey, out: &mut Vec<Effect>) {

@@ -47,6 +47,7 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::{Hash, OrderId, SignalId, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
 use crate::domain::report::VenueFill;
+use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Now, Time};
 use crate::domain::verdict::OrderRequest;
 use crate::projections::Projections;
@@ -68,6 +69,10 @@ struct Asked {
     asked_at: Mono,
     /// Every delivery of the signal that came meanwhile; the first is the one that is answered in full.
     deliveries: Vec<DeliveryId>,
+    /// The order as signed ahead, or why it can't be.
+    prepared: Option<Result<Box<SignedOrder>, String>>,
+    /// An approval that waits for it.
+    grant: Option<verdict::Grant>,
 }
 
 /// What waits for the log.
@@ -96,6 +101,8 @@ enum Timer {
     RetryCancel(OrderId),
     CloseRemainder(SignalId),
     Heartbeat,
+    /// An approval has waited for its signed order long enough.
+    PrepareDue(OrderId),
     /// Send again what was turned away before it was looked at.
     Resend(OrderId),
     Identify(BookKey, VenueOrderId),
@@ -114,6 +121,10 @@ struct Work {
     look_ups: u32,
     cancels: u32,
     quote: Option<SignalQuote>,
+    /// The venue has answered a cancel of an order of unknown fate after which none of its attempts can arrive any more.
+    struck: bool,
+    /// The look-up in the air was begun after that answer.
+    looking_after_strike: bool,
 }
 
 /// A recent answer, for repeats that come before the on-disk index knows it.
@@ -279,6 +290,7 @@ impl Engine {
             let Some((_, timer)) = self.timers.pop_first() else { break };
             match timer {
                 Timer::VerdictDue(order_id) => self.verdict(now, order_id, None, out),
+                Timer::PrepareDue(order_id) => self.not_prepared(now, order_id, out),
                 Timer::LookUp(order_id) => self.look_up(order_id, out),
                 Timer::RetryCancel(order_id) => self.send_cancel(&order_id, out),
                 Timer::CloseRemainder(signal_id) => self.close_remainder(now, &signal_id, out),
@@ -341,8 +353,8 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
-        let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
-        let cancels = resting.map(|record| (record.order.clone(), record.venue_order_id.clone()));
+        let resting = self.book.orders.live().filter(|record| record.may_rest() && !record.external);
+        let cancels = resting.map(|record| (record.order.clone(), record.venue_name().cloned()));
         out.extend(cancels.map(|(order, venue_order_id)| Effect::Cancel { order: Box::new(order), venue_order_id }));
         self.halt(why, out);
     }

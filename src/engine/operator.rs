@@ -85,7 +85,7 @@ impl Engine {
                 Ok(done)
             }
             Command::CancelAll => {
-                let resting = self.book.orders.live().filter(|record| record.order.tif.rests() && !record.external);
+                let resting = self.book.orders.live().filter(|record| record.may_rest() && !record.external);
                 let ids: Vec<OrderId> = resting.map(|record| record.order.order_id).collect();
                 let count = ids.len();
                 for order_id in ids {

@@ -3,13 +3,13 @@
 
 use super::{Effect, Engine, Timer};
 use crate::domain::event::{Event, Holding, Scope};
-use crate::domain::market::{BookKey, Instrument, Outcome, Venue};
+use crate::domain::market::{BookKey, Market, Outcome, Venue};
 use crate::domain::money::{Quantity, Usd};
 use crate::domain::order::OrderState;
 use crate::domain::report::{AccountReading, VenueMode, VenuePosition, VenueSettlement};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
-use crate::projections::Position;
+use crate::projections::{Account, Position};
 
 /// A difference is looked at again after this: reads lag behind fills.
 const LOOK_AGAIN_MS: i64 = 1_000;
@@ -19,6 +19,14 @@ const CASH_TOLERANCE: Usd = Usd::from_micros(10_000);
 const OPENING_MARGIN_MS: i64 = 10_000;
 /// A proof that says nothing new is written down this often.
 const PROOF_EVERY_MS: i64 = 600_000;
+
+/// Redemptions that one reading is searched for.
+const REDEEMED_AT_ONCE_MAX: usize = 10;
+
+/// Those of the candidates whose bit is set.
+fn chosen(candidates: &[(BookKey, Usd)], set: u32) -> impl Iterator<Item = &(BookKey, Usd)> {
+    candidates.iter().enumerate().filter(move |(index, _)| set & (1 << index) != 0).map(|(_, candidate)| candidate)
+}
 
 /// Something that the venue shows otherwise than the fold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +51,14 @@ impl Engine {
 
     pub(super) fn account(&mut self, now: Now, reading: AccountReading, out: &mut Vec<Effect>) {
         let venue = reading.venue;
-        if matches!(self.book.venues.mode(venue), VenueMode::Off | VenueMode::Halted | VenueMode::CancelOnly) {
+        if matches!(self.book.venues.mode(venue), VenueMode::Off | VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly) {
             return;
         }
         if !self.book.cash.is_opened(venue) && !self.open_account(now, &reading, out) {
             return;
         }
         self.take_in(now, &reading, out);
+        self.redeemed(now, &reading, out);
         if self.unclaimed.keys().any(|(key, _)| key.venue == venue) {
             // A fill is known and not booked yet: neither side is wrong.
             return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
@@ -96,7 +105,7 @@ impl Engine {
         }
         let mut events = opening(reading, now);
         for position in &reading.positions {
-            let holding = Box::new(holding(position));
+            let holding = Box::new(holding(position, self.book.markets.get(&position.key)));
             events.push(Event::OperatorAdjusted { by: by.into(), reason: "adopted with the account".into(), holding });
         }
         self.append(now, events, out);
@@ -140,6 +149,28 @@ impl Engine {
         }
     }
 
+    /// Tokens of ended markets that are gone, with as much more cash as they paid: redeemed. As few as explain it.
+    fn redeemed(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) {
+        let venue = reading.venue;
+        let Some(account) = self.book.cash.account(venue) else { return };
+        if account.redeemable.is_zero() || shows(account, reading.cash, Usd::ZERO) {
+            return;
+        }
+        let gone = |key: &BookKey| reading.positions.iter().all(|position| position.key != *key || position.signed.is_zero());
+        let candidates =
+            self.book.positions.iter().filter(|(key, position)| key.venue == venue && !position.redeemable.is_zero() && gone(key));
+        let candidates: Vec<(BookKey, Usd)> =
+            candidates.map(|(key, position)| (key.clone(), position.redeemable)).take(REDEEMED_AT_ONCE_MAX).collect();
+        let sum = |set: u32| -> Usd { chosen(&candidates, set).map(|(_, amount)| *amount).sum() };
+        let sets = 1u32..1 << candidates.len();
+        let explains = sets.filter(|set| shows(account, reading.cash, sum(*set))).min_by_key(|set| set.count_ones());
+        let Some(set) = explains else { return };
+        let event = |(key, amount): &(BookKey, Usd)| Event::Redeemed { venue, market: key.id.clone(), amount: *amount };
+        let events: Vec<Event> = chosen(&candidates, set).map(event).collect();
+        self.note_booked(venue, reading.read_through);
+        self.append(now, events, out);
+    }
+
     fn differences(&self, reading: &AccountReading) -> Vec<Difference> {
         let venue = reading.venue;
         let mut keys: Vec<&BookKey> = reading.positions.iter().map(|position| &position.key).collect();
@@ -157,17 +188,23 @@ impl Engine {
 
     fn position_difference(&self, key: &BookKey, reading: &AccountReading) -> Option<Difference> {
         let theirs = reading.positions.iter().find(|position| position.key == *key).map_or(Quantity::ZERO, |position| position.signed);
-        let ours = self.book.positions.get(key).map_or(Quantity::ZERO, Position::in_book_terms);
+        let position = self.book.positions.get(key);
+        let ours = position.map_or(Quantity::ZERO, Position::in_book_terms);
         let settled = self.book.markets.settlement(key).is_some();
-        (ours != theirs && !settled).then(|| Difference { key: Some(key.clone()), ours: ours.to_string(), theirs: theirs.to_string() })
+        // The venue shows what is final there; of the rest it may show any part.
+        let (least, most) = position.map_or((ours, ours), Position::may_be_shown_as);
+        let agrees = least <= theirs && theirs <= most;
+        (!agrees && !settled).then(|| Difference { key: Some(key.clone()), ours: ours.to_string(), theirs: theirs.to_string() })
     }
 
     /// Whether a venue has taken the price of resting orders out of the cash it shows, its page leaves open: both agree.
     fn cash_difference(&self, reading: &AccountReading) -> Option<Difference> {
         let account = self.book.cash.account(reading.venue)?;
-        let (most, least) = (account.cash + CASH_TOLERANCE, account.cash - account.reserved - CASH_TOLERANCE);
-        let agrees = least < reading.cash && reading.cash < most;
-        (!agrees).then(|| Difference { key: None, ours: format!("${}", account.cash), theirs: format!("${}", reading.cash) })
+        (!shows(account, reading.cash, Usd::ZERO)).then(|| Difference {
+            key: None,
+            ours: format!("${}", account.cash),
+            theirs: format!("${}", reading.cash),
+        })
     }
 
     fn diverged(&mut self, now: Now, venue: Venue, difference: Difference, out: &mut Vec<Effect>) {
@@ -216,6 +253,14 @@ impl Engine {
     }
 }
 
+/// Whether the venue may show this cash: with or without the price of resting orders, and with whatever part of the fills that
+/// aren't final. `more`: what came beside all that.
+fn shows(account: &Account, cash: Usd, more: Usd) -> bool {
+    let most = account.cash + more + account.spent_pending + CASH_TOLERANCE;
+    let least = account.cash + more - account.reserved - account.proceeds_pending - CASH_TOLERANCE;
+    least < cash && cash < most
+}
+
 /// The cash as read; what moved shortly before is part of it and must not be booked again.
 fn opening(reading: &AccountReading, now: Now) -> Vec<Event> {
     let venue = reading.venue;
@@ -227,9 +272,9 @@ fn opening(reading: &AccountReading, now: Now) -> Vec<Event> {
     std::iter::once(Event::OpeningBalance { account: venue, cash: reading.cash }).chain(part_of_it).collect()
 }
 
-fn holding(position: &VenuePosition) -> Holding {
+fn holding(position: &VenuePosition, market: Option<&Market>) -> Holding {
     let outcome = if position.signed < Quantity::ZERO { Outcome::No } else { Outcome::Yes };
-    let instrument = Instrument { venue: position.key.venue, market: position.key.id.clone(), token: None, outcome };
+    let instrument = super::listed::instrument_of(&position.key, market, outcome);
     let groups = super::intake::plain_groups(&instrument);
     Holding { instrument, groups, quantity: position.signed.abs(), cost: position.cost }
 }

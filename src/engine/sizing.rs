@@ -28,7 +28,7 @@ pub(super) fn explicit(signal: &Signal, limit: Price, fee: FeeRate) -> Option<Qu
 
 /// floor(usd / (price + fee)), whole contracts.
 fn affordable(usd: Usd, limit: Price, fee: FeeRate) -> Quantity {
-    let each = limit.micros() + fees::per_contract(fee.taker_micros, limit).micros();
+    let each = limit.micros() + fees::per_contract(fee, limit).micros();
     if each == 0 { Quantity::ZERO } else { Quantity::whole(usd.micros() / each) }
 }
 
@@ -51,7 +51,7 @@ impl Sizing<'_> {
         let limits = self.book.limits.as_ref()?;
         let yes = self.signal.model_prob?;
         let win = if order.instrument.outcome == Outcome::Yes { yes } else { yes.complement() };
-        let cost = order.limit.micros() + fees::per_contract(order.fee.taker_micros, order.limit).micros();
+        let cost = order.limit.micros() + fees::per_contract(order.fee, order.limit).micros();
         let edge = win.micros() - cost;
         if edge <= 0 || cost >= ONE || cost <= 0 {
             return Some(Quantity::ZERO);

@@ -13,6 +13,7 @@ use crate::domain::time::Time;
 use crate::domain::verdict::{ApprovedOrder, Reason, SignedVerdict};
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant)] // on its way it is in a box
 pub enum Input {
     Start(Box<Start>),
     Signal(Box<SignalInput>),

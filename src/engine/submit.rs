@@ -2,14 +2,16 @@
 
 use super::lookup::{ATTEMPTS_MAX, RESEND_LIVES_MS};
 use super::{Deferred, Effect, Engine, Timer};
-use crate::domain::event::{CancelCause, Event, NotPlaced};
-use crate::domain::ids::OrderId;
+use crate::domain::event::{CancelCause, Event, NotPlaced, Scope};
+use crate::domain::ids::{OrderId, VenueOrderId};
 use crate::domain::order::{Action, OrderState};
-use crate::domain::report::SubmitOutcome;
+use crate::domain::report::{SubmitOutcome, VenueMode};
 use crate::domain::time::{Mono, Now};
-use crate::domain::verdict::ApprovedOrder;
+use crate::domain::verdict::{ApprovedOrder, Reason};
 use crate::projections::venue_ready;
 
+/// An order that is filled at once or cancelled is over by then.
+const SOON_OVER_MS: i64 = 1_000;
 /// The first look-up of an unknown order.
 const FIRST_LOOK_UP_MS: i64 = 50;
 
@@ -28,6 +30,8 @@ impl Engine {
             Some("the venue stopped taking orders before the send")
         } else if now.wall >= order.expires_at {
             Some("the signal expired before the send")
+        } else if self.book.markets.get(&order.instrument.book_key()).is_some_and(|market| !market.grid.holds(order.book_limit())) {
+            Some("the market's price steps changed before the send")
         } else if now.mono >= until {
             Some("the log took longer than the approval lives")
         } else {
@@ -83,6 +87,11 @@ impl Engine {
             SubmitOutcome::Acked { venue_order_id, venue_at } => {
                 if record_is_acked(self, &order_id) {
                     return;
+                }
+                if let Some(known) = self.book.orders.get(&order_id).and_then(|record| record.known_as.clone())
+                    && known != venue_order_id
+                {
+                    return self.misnamed(now, order_id, attempt, (&known, &venue_order_id), out);
                 }
                 self.append(now, vec![Event::OrderAcked { order_id, venue_order_id, venue_at }], out);
                 self.claim(now, &order_id, out);
@@ -142,9 +151,23 @@ impl Engine {
         } else {
             None
         };
-        if let Some(cause) = cause.filter(|_| order.tif.rests()) {
+        let (may_rest, rests, signed) = (record.may_rest(), order.tif.rests(), record.known_as.is_some());
+        if let Some(cause) = cause.filter(|_| may_rest) {
             self.request_cancel(now, order_id, cause, out);
+        } else if signed && !rests {
+            // It may be resting all the same: nobody else would tell.
+            self.set_timer(now.mono.plus_ms(SOON_OVER_MS), Timer::LookUp(order_id));
         }
+    }
+
+    /// The venue has named an order otherwise than the hash of what was signed: it has another order than we think, or hashes
+    /// otherwise. Nothing more is sent there until a person has looked; the order itself stays unknown.
+    fn misnamed(&mut self, now: Now, order_id: OrderId, attempt: u32, names: (&VenueOrderId, &VenueOrderId), out: &mut Vec<Effect>) {
+        let Some(venue) = self.book.orders.get(&order_id).map(|record| record.order.instrument.venue) else { return };
+        let why = format!("the venue calls it {}, but what was signed is {}", names.1, names.0);
+        self.unknown(now, order_id, attempt, &why, false, out);
+        self.trip(now, Scope::Venue(venue), Reason::UnknownOrders, why.clone(), "the hash of what was signed".to_owned(), out);
+        self.venue_mode(now, venue, VenueMode::Halted, &why, out);
     }
 }
 

@@ -26,28 +26,33 @@ enum Said {
     Silent(Failure),
 }
 
+/// Permission to send, while it lives.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    by: Approver,
+    signed: SignedVerdict,
+    risk_epoch: u64,
+    until: Mono,
+}
+
 impl Engine {
     pub(super) fn verdict(&mut self, now: Now, order_id: OrderId, signed: Option<SignedVerdict>, out: &mut Vec<Effect>) {
         if self.halted.is_some() {
             return;
         }
-        let Some(asked) = self.asked.remove(&order_id) else { return };
-        if !asked.deliveries.is_empty() {
-            self.asked_signals.remove(&asked.request.signal.signal_id);
+        // One that was granted waits for its signed order only.
+        if self.asked.get(&order_id).is_some_and(|asked| asked.grant.is_some()) {
+            return;
         }
+        let Some(asked) = self.asked.remove(&order_id) else { return };
         self.timers.remove(&(asked.asked_at.plus_ms(self.settings.risk_timeout_ms), Timer::VerdictDue(order_id)));
         let said = self.heard(now, &asked, signed.as_ref());
         let closes = asked.request.order.as_ref().is_some_and(|order| order.action == Action::Sell) && asked.request.missing.is_empty();
         match said {
             Said::Approved(verdict) => {
                 let until = asked.asked_at.plus_ms(i64::from(verdict.lives_ms));
-                let objections = self.objections(now, &asked);
                 let signed = signed.unwrap_or(SignedVerdict { verdict: ByteBuf::new(), signature: ByteBuf::new() });
-                if objections.is_empty() {
-                    self.approve(now, asked, Approver::Risk, signed, verdict.risk_epoch, until, out);
-                } else {
-                    self.veto(now, asked, objections, Some(signed), out);
-                }
+                self.grant(now, asked, Grant { by: Approver::Risk, signed, risk_epoch: verdict.risk_epoch, until }, out);
             }
             Said::Vetoed(failures) if closes && only_silence(&failures) => self.by_reduce_rule(now, asked, failures, out),
             Said::Vetoed(failures) => self.veto(now, asked, failures, signed, out),
@@ -64,9 +69,6 @@ impl Engine {
             }
         }
     }
-
-    /// The order as signed has come, or the word that it can't be.
-    pub(super) fn prepared(&mut self, _now: Now, _order_id: OrderId, _signed: Result<Box<SignedOrder>, String>, _out: &mut Vec<Effect>) {}
 
     fn heard(&self, now: Now, asked: &Asked, signed: Option<&SignedVerdict>) -> Said {
         let silent = |observed: String| {
@@ -130,26 +132,77 @@ impl Engine {
         let bytes = rmp_serde::to_vec_named(&checks).expect("Invariant: checks always encode");
         let by_rule = SignedVerdict { verdict: ByteBuf::from(bytes), signature: ByteBuf::new() };
         let until = now.mono.plus_ms(REDUCE_RULE_LIVES_MS);
-        self.approve(now, asked, Approver::ReduceRule, by_rule, 0, until, out);
+        self.grant(now, asked, Grant { by: Approver::ReduceRule, signed: by_rule, risk_epoch: 0, until }, out);
     }
 
-    #[allow(clippy::too_many_arguments)] // one approval and its batch
-    fn approve(
-        &mut self,
-        now: Now,
-        asked: Asked,
-        by: Approver,
-        signed: SignedVerdict,
-        risk_epoch: u64,
-        until: Mono,
-        out: &mut Vec<Effect>,
-    ) {
+    /// Granted, and nothing has changed since; where orders are signed ahead, signed as well, whichever comes last.
+    fn grant(&mut self, now: Now, mut asked: Asked, grant: Grant, out: &mut Vec<Effect>) {
+        let objections = self.objections(now, &asked);
+        if !objections.is_empty() {
+            return self.veto(now, asked, objections, Some(grant.signed), out);
+        }
+        let order = asked.request.order.as_ref().expect("Invariant: only complete orders are granted");
+        if !self.preparing.contains(&order.instrument.venue) {
+            return self.approve(now, asked, grant, None, out);
+        }
+        let order_id = order.order_id;
+        match asked.prepared.take() {
+            None => {
+                self.set_timer(grant.until, Timer::PrepareDue(order_id));
+                asked.grant = Some(grant);
+                self.asked.insert(order_id, asked);
+            }
+            Some(_) if now.mono >= grant.until => self.not_signed(now, asked, grant, "the approval is past its life", out),
+            Some(Ok(signed)) => match signed.objection(order) {
+                None => self.approve(now, asked, grant, Some(signed), out),
+                Some(why) => self.not_signed(now, asked, grant, &why, out),
+            },
+            Some(Err(why)) => self.not_signed(now, asked, grant, &why, out),
+        }
+    }
+
+    /// The order as signed has come, or the word that it can't be.
+    pub(super) fn prepared(&mut self, now: Now, order_id: OrderId, signed: Result<Box<SignedOrder>, String>, out: &mut Vec<Effect>) {
+        let Some(asked) = self.asked.get_mut(&order_id).filter(|_| self.halted.is_none()) else { return };
+        asked.prepared.get_or_insert(signed);
+        let Some(grant) = asked.grant.take() else { return };
+        let Some(asked) = self.asked.remove(&order_id) else { return };
+        self.timers.remove(&(grant.until, Timer::PrepareDue(order_id)));
+        self.grant(now, asked, grant, out);
+    }
+
+    pub(super) fn not_prepared(&mut self, now: Now, order_id: OrderId, out: &mut Vec<Effect>) {
+        let Some(grant) = self.asked.get_mut(&order_id).and_then(|asked| asked.grant.take()) else { return };
+        let Some(asked) = self.asked.remove(&order_id) else { return };
+        self.not_signed(now, asked, grant, "no answer within the approval's life", out);
+    }
+
+    fn not_signed(&mut self, now: Now, asked: Asked, grant: Grant, why: &str, out: &mut Vec<Effect>) {
+        let why: String = why.chars().take(256).collect();
+        let failure = Failure {
+            reason: Reason::VenueNotReady,
+            observed: format!("not signed: {why}").into(),
+            limit: "signed within the approval's life".into(),
+        };
+        self.veto(now, asked, vec![failure], Some(grant.signed), out);
+    }
+
+    /// Nothing more is awaited for this question.
+    fn conclude(&mut self, asked: &Asked) {
+        if !asked.deliveries.is_empty() {
+            self.asked_signals.remove(&asked.request.signal.signal_id);
+        }
+    }
+
+    fn approve(&mut self, now: Now, asked: Asked, grant: Grant, signed: Option<Box<SignedOrder>>, out: &mut Vec<Effect>) {
+        self.conclude(&asked);
+        let Grant { by, signed: verdict, risk_epoch, until } = grant;
         let order = asked.request.order.clone().expect("Invariant: only complete orders are approved");
         let order_id = order.order_id;
         let mut events = self.market_facts(now, &asked, &order);
         events.push(requested(&asked));
-        events.push(Event::OrderApproved { order_id, by, verdict: signed.verdict, signature: signed.signature, risk_epoch });
-        events.push(Event::SubmitStarted { order_id, attempt: 1, signed: None });
+        events.push(Event::OrderApproved { order_id, by, verdict: verdict.verdict, signature: verdict.signature, risk_epoch });
+        events.push(Event::SubmitStarted { order_id, attempt: 1, signed });
         let seq = self.append(now, events, out);
         self.expiries.insert((order.expires_at, order_id));
         let signal = &asked.request.signal;
@@ -160,6 +213,7 @@ impl Engine {
     }
 
     fn veto(&mut self, now: Now, asked: Asked, failures: Vec<Failure>, signed: Option<SignedVerdict>, out: &mut Vec<Effect>) {
+        self.conclude(&asked);
         let signed = signed.unwrap_or(SignedVerdict { verdict: ByteBuf::new(), signature: ByteBuf::new() });
         let order_id = asked.request.order_id;
         let vetoed = Event::OrderVetoed { order_id, failures: failures.clone(), verdict: signed.verdict, signature: signed.signature };

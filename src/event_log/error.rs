@@ -77,6 +77,8 @@ pub enum ReadError {
     Hole { seq: u64 },
     #[error("record {seq} can't be read back from the journal: {why}")]
     Journal { seq: u64, why: String },
+    #[error("record {seq} is there, but {why}")]
+    Unreadable { seq: u64, why: RecordError },
     #[error("a dead letter can't be kept or read: {0}")]
     DeadLetter(String),
 }

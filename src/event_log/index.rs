@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hasher};
 
-use super::{APPEND_RECORDS_MAX, frame};
+use super::APPEND_RECORDS_MAX;
 use crate::domain::answer::AnswerKind;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::{Hash, OrderId, SignalId};
@@ -186,34 +186,26 @@ impl From<SignalMark> for SignalEntry {
     }
 }
 
-/// A digest of records in their order and of index entries in any order: equal means equal content, within one run of the program.
+/// A digest of index entries in any order: equal means equal content, within one run of the program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint {
-    frames: u32,
     entries: u64,
-    entry_sum: u64,
+    sum: u64,
 }
 
 impl Fingerprint {
-    pub fn add_frame(&mut self, crc: u32) {
-        self.frames = crc32c::crc32c_append(self.frames, &crc.to_le_bytes());
-    }
-
-    /// One batch of the journal; `entries` without those that came before.
-    pub fn add(&mut self, frames: &[u8], entries: &[IndexEntry]) {
-        for frame in frame::split(frames) {
-            self.add_frame(frame::stated_crc(frame));
-        }
+    /// Entries that didn't come before.
+    pub fn add_all(&mut self, entries: &[IndexEntry]) {
         for entry in entries {
-            self.add_entry(&entry.key(), &entry.value());
+            self.add(&entry.key(), &entry.value());
         }
     }
 
-    pub fn add_entry(&mut self, key: &[u8], value: &[u8]) {
+    pub fn add(&mut self, key: &[u8], value: &[u8]) {
         let mut hasher = DefaultHasher::new();
         hasher.write(key);
         hasher.write(value);
         self.entries += 1;
-        self.entry_sum = self.entry_sum.wrapping_add(hasher.finish());
+        self.sum = self.sum.wrapping_add(hasher.finish());
     }
 }

@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::frame;
 use super::record::ChainContext;
@@ -17,8 +18,13 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const FIRST_SEGMENT_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 /// Larger commits cost as much in a file that grows, and zeros written beside them would take half of the disk.
 const SMALL_COMMIT_BYTES: usize = 64 * 1024;
-/// The helper writes zeros in steps, each synced, so that a commit never waits behind a whole segment of them.
+/// Zeros are written in steps, each synced, so that a commit never waits behind a whole segment of them.
 const ZEROS_BYTES: usize = 1024 * 1024;
+/// The helper's steps are smaller, and in between it leaves the disk to the commits.
+const PACED_ZEROS_BYTES: usize = 256 * 1024;
+const PAUSE: Duration = Duration::from_millis(10);
+/// The next segment is begun when the open one is filled to this part.
+const PREPARE_AT: u64 = 4;
 
 /// Up to where segments are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +62,7 @@ struct Preparation {
 impl Journal {
     /// The first segment of a new log: durable when this returns.
     pub fn create(dir: &Path, context: ChainContext, sizes: SegmentSizes) -> io::Result<Self> {
-        zero_file(&segment::next_path(dir), sizes.first, &AtomicBool::new(false))?;
+        zero_file(&segment::next_path(dir), sizes.first, ZEROS_BYTES, || true)?;
         let header = Header { number: 1, first_seq: 1, prev_hash: Hash::ZERO, context };
         let file = install(dir, &header)?;
         let tail = Tail { number: 1, used: HEADER_BYTES as u64 };
@@ -86,7 +92,7 @@ impl Journal {
         let place = Place { number: self.tail.number, offset: self.tail.used, len: frames.len() };
         self.tail.used += needed;
         let is_small = frames.len() < SMALL_COMMIT_BYTES;
-        if is_small && self.next.is_none() && self.tail.used > self.capacity() / 2 {
+        if is_small && self.next.is_none() && self.tail.used > self.capacity() / PREPARE_AT {
             self.next = Some(Preparation::start(segment::next_path(&self.dir), self.sizes.each)?);
         }
         Ok(place)
@@ -101,7 +107,7 @@ impl Journal {
         match self.next.take() {
             // Whatever it has done by now will do: the rest of the segment grows as it is written.
             Some(preparation) => preparation.finish()?,
-            None => zero_file(&segment::next_path(&self.dir), 0, &AtomicBool::new(false))?,
+            None => zero_file(&segment::next_path(&self.dir), 0, ZEROS_BYTES, || true)?,
         }
         let header = Header { number: self.tail.number + 1, first_seq, prev_hash: *prev_hash, context: self.context };
         let file = install(&self.dir, &header)?;
@@ -118,42 +124,56 @@ impl Preparation {
     fn start(path: PathBuf, bytes: u64) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
-        let thread = std::thread::Builder::new().name("log-prepare".into()).spawn(move || zero_file(&path, bytes, &stopped))?;
+        let pause = move || {
+            if !stopped.load(Ordering::Relaxed) {
+                thread::park_timeout(PAUSE);
+            }
+            !stopped.load(Ordering::Relaxed)
+        };
+        let thread = thread::Builder::new().name("log-prepare".into());
+        let thread = thread.spawn(move || zero_file(&path, bytes, PACED_ZEROS_BYTES, pause))?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
     fn finish(mut self) -> io::Result<()> {
-        self.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().expect("Invariant: a preparation is finished once");
+        let thread = self.stop().expect("Invariant: a preparation is finished once");
         thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that prepares segments panicked")))
+    }
+
+    fn stop(&mut self) -> Option<JoinHandle<io::Result<()>>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().inspect(|thread| thread.thread().unpark())
     }
 }
 
 impl Drop for Preparation {
     /// Another journal may use the folder next: nobody may still write there.
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.stop() {
             let _ = thread.join();
         }
     }
 }
 
 /// Real zeros, not a hole: a commit into written blocks changes no metadata and costs a third less (measurements §2).
-fn zero_file(path: &Path, bytes: u64, stop: &AtomicBool) -> io::Result<()> {
+fn zero_file(path: &Path, bytes: u64, step: usize, go_on: impl Fn() -> bool) -> io::Result<()> {
     let file = File::options().write(true).create(true).truncate(true).open(path)?;
-    write_zeros(&file, 0, bytes, stop)?;
+    write_zeros(&file, 0, bytes, step, go_on)?;
     file.sync_all()
 }
 
-fn write_zeros(file: &File, from: u64, to: u64, stop: &AtomicBool) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES.min((to - from) as usize)];
+/// `go_on` is asked after each step.
+fn write_zeros(file: &File, from: u64, to: u64, step: usize, go_on: impl Fn() -> bool) -> io::Result<()> {
+    let zeros = vec![0; step.min((to - from) as usize)];
     let mut at = from;
-    while at < to && !stop.load(Ordering::Relaxed) {
+    while at < to {
         let step = (to - at).min(zeros.len() as u64);
         file.write_all_at(&zeros[..step as usize], at)?;
         file.sync_data()?;
         at += step;
+        if !go_on() {
+            break;
+        }
     }
     Ok(())
 }
@@ -176,7 +196,7 @@ pub fn cut(dir: &Path, tail: Tail) -> io::Result<()> {
     file.set_len(tail.used)?;
     file.sync_all()?;
     if allocated > tail.used {
-        write_zeros(&file, tail.used, allocated, &AtomicBool::new(false))?;
+        write_zeros(&file, tail.used, allocated, ZEROS_BYTES, || true)?;
     }
     file.sync_all()
 }

@@ -4,18 +4,19 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::dead_letters::{DeadLetter, DeadLetterHead};
 use super::error::{OpenError, ReadError};
 use super::index::SignalEntry;
+use super::intake::{Intake, NotTaken};
 use super::journal::{FIRST_SEGMENT_BYTES_DEFAULT, Journal, SEGMENT_BYTES_DEFAULT, SegmentSizes};
 use super::open::{self, OpenReport, Places};
+use super::reread::Start;
 use super::sled_store::SledStore;
 use super::tail::Shared;
-use super::writer::{CHAINED_MAX, Pending, QUEUE_MAX, Writer, chain_all, insert_all};
-use super::{ChainContext, Done, EventStore, Head, StoredBytes};
+use super::writer::{Writer, insert_all};
+use super::{ChainContext, Done, EventStore, Head, StoredBytes, Visit};
 use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, LogId, Mode, OrderId, SignalId};
 
@@ -48,6 +49,7 @@ pub(super) struct Opened {
     pub context: ChainContext,
     pub head: Head,
     pub journal: Journal,
+    pub starts: Vec<Start>,
     pub sled: SledStore,
 }
 
@@ -55,7 +57,7 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub struct Log {
     shared: Arc<Shared>,
-    queue: Option<SyncSender<Pending>>,
+    intake: Arc<Intake>,
     threads: Vec<JoinHandle<()>>,
     /// Held until the last thread is gone.
     _lock: File,
@@ -66,20 +68,16 @@ impl Log {
     /// When it fails `fold` may have seen records, and nothing but an empty folder was changed.
     pub fn open(options: &OpenOptions, fold: impl FnMut(&Recorded, &Hash)) -> Result<(Self, OpenReport), OpenError> {
         let (opened, report) = open::open(options, fold)?;
-        let Opened { lock, context, head, journal, sled } = opened;
-        let shared = Arc::new(Shared::new(context, Places::of(&options.dir).journal, sled, head));
-        let (queue, waiting) = sync_channel(QUEUE_MAX);
-        let writer = Writer::new(journal, head, shared.clone());
+        let Opened { lock, context, head, journal, starts, sled } = opened;
+        let shared = Arc::new(Shared::new(context, Places::of(&options.dir).journal, starts, sled, head));
+        let intake = Arc::new(Intake::new(context, head));
+        let writer = Writer::new(journal, shared.clone(), intake.clone());
         let spawned = |thread: std::io::Result<JoinHandle<()>>| thread.map_err(OpenError::io("start the writer of", &options.dir));
         let inserter_shared = shared.clone();
         let inserter = thread::Builder::new().name("log-sled".into()).spawn(move || insert_all(&inserter_shared));
-        let inserter = spawned(inserter)?;
-        let (chained, sealing) = sync_channel(CHAINED_MAX);
-        let writer = thread::Builder::new().name("log-writer".into()).spawn(move || writer.run(&sealing));
-        let writer = spawned(writer)?;
-        let chain = thread::Builder::new().name("log-chain".into()).spawn(move || chain_all(head, &waiting, &chained));
-        let threads = vec![spawned(chain)?, writer, inserter];
-        Ok((Self { shared, queue: Some(queue), threads, _lock: lock }, report))
+        let mut log = Self { shared, intake, threads: vec![spawned(inserter)?], _lock: lock };
+        log.threads.push(spawned(thread::Builder::new().name("log-writer".into()).spawn(move || writer.run()))?);
+        Ok((log, report))
     }
 }
 
@@ -100,17 +98,14 @@ impl EventStore for Log {
         if let Some(failure) = self.shared.failure() {
             return done(Err(failure));
         }
-        match Pending::encode(&records, &self.shared.context, done) {
-            Err((error, done)) => done(Err(error)),
-            Ok(pending) => {
-                self.shared.queued.fetch_add(1, Ordering::Relaxed);
-                let queue = self.queue.as_ref().expect("Invariant: the queue is open while the log lives");
-                if let Err(refused) = queue.send(pending) {
-                    self.shared.answered();
-                    (refused.0.done)(Err(self.shared.fail("the writer's thread is gone")));
-                }
-            }
-        }
+        self.shared.queued.fetch_add(1, Ordering::Relaxed);
+        let (error, done) = match self.intake.append(&records, done) {
+            Ok(()) => return,
+            Err(NotTaken::Refused(error, done)) => (error, done),
+            Err(NotTaken::WriterGone(done)) => (self.shared.fail("the writer's thread is gone"), done),
+        };
+        self.shared.queued.fetch_sub(1, Ordering::Relaxed);
+        done(Err(error));
     }
 
     fn queue_len(&self) -> usize {
@@ -122,7 +117,13 @@ impl EventStore for Log {
     }
 
     fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
-        self.shared.read_from(seq, records_max, bytes_max)
+        let mut out = Vec::new();
+        self.visit_from(seq, records_max, bytes_max, &mut |seq, bytes| out.push(StoredBytes { seq, bytes: bytes.into() }))?;
+        Ok(out)
+    }
+
+    fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
+        self.shared.visit_from(seq, records_max, bytes_max, visit)
     }
 
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
@@ -152,7 +153,7 @@ impl EventStore for Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.intake.close();
         let own = thread::current().id();
         for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != own) {
             let _ = thread.join();

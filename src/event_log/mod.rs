@@ -1,8 +1,9 @@
 //! The book: append-only, hash-chained, durable before anyone is answered (design §9).
 //!
 //! `journal` is what was promised: one write and one `fdatasync` a commit, shared by all who wait. `sled_store` is what everything
-//! reads, a moment behind; what lies between is kept in memory, so that a reader always sees up to the durable head. `open` compares
-//! the two. Absent: decisions, clocks, the network; nothing is ever deleted but dead letters over their bound.
+//! reads, a moment behind; what lies between is kept in memory, so that a reader always sees up to the durable head. `open` reads the
+//! journal whole and compares sled's index and end with it; a damaged block of sled is noticed when it is read, comes from the journal
+//! then, and sled is made anew at the next start. Absent: decisions, clocks, the network; nothing is ever deleted but dead letters over their bound.
 
 /// Reading on one thread, working on another.
 mod ahead;
@@ -12,6 +13,7 @@ pub mod dead_letters;
 pub mod error;
 mod frame;
 mod index;
+mod intake;
 mod journal;
 /// The log on disk.
 pub mod log;
@@ -22,6 +24,8 @@ mod open;
 mod plain;
 /// The record format.
 pub mod record;
+/// Back to the journal where sled is damaged.
+mod reread;
 mod scan;
 mod segment;
 mod sled_store;
@@ -80,6 +84,9 @@ impl StoredBytes {
 /// Called once: with the head as of this append, or with why it isn't durable. Runs on the writer's thread: it must not wait.
 pub type Done = Box<dyn FnOnce(Result<Head, AppendError>) + Send>;
 
+/// Takes records one after the other: seq and stored bytes.
+pub type Visit<'a> = &'a mut dyn FnMut(u64, &[u8]);
+
 /// A log, on disk or in memory.
 pub trait EventStore: Send + Sync {
     fn log_id(&self) -> LogId;
@@ -101,6 +108,14 @@ pub trait EventStore: Send + Sync {
 
     /// Durable records from `seq` on; at least one if there is one, else within both limits.
     fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError>;
+
+    /// As [`Self::read_from`], handing over each record's seq and bytes where they lie.
+    fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
+        for record in self.read_from(seq, records_max, bytes_max)? {
+            visit(record.seq, &record.bytes);
+        }
+        Ok(())
+    }
 
     /// The first answer to a signal, if it is durable.
     fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError>;

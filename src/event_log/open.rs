@@ -15,6 +15,7 @@ use super::index::Fingerprint;
 use super::journal::{self, Journal};
 use super::log::{OpenOptions, Opened};
 use super::record::ChainContext;
+use super::reread::Start;
 use super::scan::{self, Flow, Scan, Torn};
 use super::segment;
 use super::sled_store::{Contents, SledStore, guarded};
@@ -137,7 +138,7 @@ fn create(options: &OpenOptions, places: &Places, lock: File) -> Result<(Opened,
     let sled = SledStore::open(&places.sled).map_err(|why| OpenError::Sled { dir: places.sled.clone(), why })?;
     let head = Head::START;
     let report = OpenReport { created: true, log_id, head, segments: 1, repairs: Vec::new() };
-    Ok((Opened { lock, context, head, journal, sled }, report))
+    Ok((Opened { lock, context, head, journal, starts: vec![Start::FIRST], sled }, report))
 }
 
 /// What a database without a journal holds; `None` when that is nothing.
@@ -162,7 +163,7 @@ fn reopen(
     if context.mode != options.mode {
         return Err(OpenError::WrongMode { dir: places.dir.clone(), found: context.mode, wanted: options.mode });
     }
-    // One core reads and decodes, the other folds and reads sled.
+    // One core reads and decodes, the other folds; sled's index is read beside them.
     let (scan, sled) = thread::scope(|scope| {
         let sled = scope.spawn(|| state_of(&places.sled));
         let (parcels, received) = sync_channel(PARCELS_MAX);
@@ -185,20 +186,26 @@ fn reopen(
     let journal = Journal::resume(&places.journal, context, options.sizes(), scan.tail);
     let journal = journal.map_err(OpenError::io("open for writing", &segment::path(&places.journal, scan.tail.number)))?;
     let report = OpenReport { created: false, log_id: context.log_id, head: scan.head, segments: scan.segments, repairs };
-    Ok((Opened { lock, context, head: scan.head, journal, sled }, report))
+    Ok((Opened { lock, context, head: scan.head, journal, starts: scan.starts(), sled }, report))
 }
 
-type Parcel = Vec<(Recorded, Hash)>;
+#[derive(Default)]
+struct Parcel {
+    records: Vec<Recorded>,
+    hashes: Vec<Hash>,
+}
 
 fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>, back: &Receiver<Parcel>) -> Result<Scan, OpenError> {
-    let mut parcel = Vec::with_capacity(PARCEL_RECORDS);
+    let mut parcel = Parcel::default();
     let scan = scan::scan(journal, None, &mut |batch| {
         back.try_iter().for_each(drop);
-        parcel.extend(batch.records.into_iter().zip(batch.hashes));
-        if parcel.len() >= PARCEL_RECORDS && parcels.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL_RECORDS))).is_err() {
-            return Flow::Stop;
+        parcel.records.append(batch.records);
+        parcel.hashes.append(batch.hashes);
+        if parcel.records.len() < PARCEL_RECORDS {
+            return Flow::GoOn;
         }
-        Flow::GoOn
+        let next = Parcel { records: Vec::with_capacity(parcel.records.len()), hashes: Vec::with_capacity(parcel.hashes.len()) };
+        if parcels.send(std::mem::replace(&mut parcel, next)).is_err() { Flow::Stop } else { Flow::GoOn }
     })?;
     // A receiver that is gone has panicked, and its panic goes on.
     let _ = parcels.send(parcel);
@@ -207,7 +214,7 @@ fn scan_in_parcels(journal: &Path, parcels: SyncSender<Parcel>, back: &Receiver<
 
 fn fold_parcels(received: &Receiver<Parcel>, used: &Sender<Parcel>, fold: &mut impl FnMut(&Recorded, &Hash)) {
     for parcel in received {
-        for (recorded, hash) in &parcel {
+        for (recorded, hash) in parcel.records.iter().zip(&parcel.hashes) {
             fold(recorded, hash);
         }
         // A reader that is done needs none back.
@@ -280,7 +287,7 @@ fn difference(journal: &Path, scan: &Scan, contents: &Contents) -> Result<Option
     if head != contents.head {
         return Ok(Some(format!("its record {} is another one", head.seq)));
     }
-    Ok((fingerprint != contents.fingerprint).then(|| "its records or its index differ from the journal".to_owned()))
+    Ok((fingerprint != contents.fingerprint).then(|| "its index differs from the journal".to_owned()))
 }
 
 /// What the journal was like at `seq`.
@@ -294,7 +301,7 @@ fn journal_at(journal: &Path, scan: &Scan, seq: u64) -> Result<(Head, Fingerprin
     if head.seq < seq {
         scan::scan(journal, mark, &mut |batch| {
             head = batch.head();
-            fingerprint.add(batch.frames, batch.entries);
+            fingerprint.add_all(batch.entries);
             if head.seq >= seq { Flow::Stop } else { Flow::GoOn }
         })?;
     }

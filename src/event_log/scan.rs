@@ -9,6 +9,7 @@ use super::frame::{self, FRAME_HEADER_BYTES};
 use super::index::{self, Fingerprint, IndexEntry, Seen};
 use super::journal::Tail;
 use super::record::{self, ChainContext, StoredRecord};
+use super::reread::Start;
 use super::segment::{self, Header, SegmentReader, Step};
 use crate::domain::event::Recorded;
 use crate::domain::ids::Hash;
@@ -16,9 +17,10 @@ use crate::domain::ids::Hash;
 /// One whole batch of the journal.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    pub records: Vec<Recorded>,
+    /// May be taken out.
+    pub records: &'a mut Vec<Recorded>,
     /// Of each record.
-    pub hashes: Vec<Hash>,
+    pub hashes: &'a mut Vec<Hash>,
     /// The frames as they lie in the file.
     pub frames: &'a [u8],
     /// What it adds to the index.
@@ -66,6 +68,12 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Where stretches of the journal start.
+    pub fn starts(&self) -> Vec<Start> {
+        let marked = self.marks.iter().map(|mark| Start { seq: mark.head.seq + 1, number: mark.number, offset: mark.offset });
+        std::iter::once(Start::FIRST).chain(marked).collect()
+    }
+
     /// The last mark at or before `seq`; `None` is the beginning.
     pub fn mark_before(&self, seq: u64) -> Option<Mark> {
         self.marks.iter().rev().find(|mark| mark.head.seq <= seq).copied()
@@ -87,6 +95,10 @@ struct Scanner<'a> {
     fingerprint: Fingerprint,
     marks: Vec<Mark>,
     seen: Seen,
+    /// Of the batch at hand, kept for their room.
+    records: Vec<Recorded>,
+    hashes: Vec<Hash>,
+    entries: Vec<IndexEntry>,
 }
 
 enum End {
@@ -103,7 +115,18 @@ pub fn scan(dir: &Path, from: Option<Mark>, each: &mut dyn FnMut(Batch<'_>) -> F
     let context = header_of(dir, first)?.context;
     let head = from.map_or(Head::START, |mark| mark.head);
     let fingerprint = from.map_or(Fingerprint::default(), |mark| mark.fingerprint);
-    let mut scanner = Scanner { dir, each, context, head, fingerprint, marks: Vec::new(), seen: Seen::default() };
+    let mut scanner = Scanner {
+        dir,
+        each,
+        context,
+        head,
+        fingerprint,
+        marks: Vec::new(),
+        seen: Seen::default(),
+        records: Vec::new(),
+        hashes: Vec::new(),
+        entries: Vec::new(),
+    };
     let last = numbers.last().copied().unwrap_or(first).max(first);
     let mut tail = Tail { number: first, used: 0 };
     let mut torn = None;
@@ -206,19 +229,22 @@ impl Scanner<'_> {
     }
 
     fn batch(&mut self, number: u64, offset: u64, frames: &[u8]) -> Result<Flow, Damage> {
-        let (mut at, mut records, mut hashes) = (0, Vec::with_capacity(4), Vec::with_capacity(4));
+        let mut at = 0;
+        self.records.clear();
+        self.hashes.clear();
+        self.entries.clear();
         for frame in frame::split(frames) {
             let (seq, record) = (frame::stated_seq(frame), &frame[FRAME_HEADER_BYTES..]);
-            records.push(self.check(seq, record).map_err(|why| self.damage(number, offset + at, why))?);
+            self.records.push(self.check(seq, record).map_err(|why| self.damage(number, offset + at, why))?);
             at += frame.len() as u64;
             self.head = Head { seq, hash: record::record_hash(record) };
-            hashes.push(self.head.hash);
+            self.hashes.push(self.head.hash);
         }
-        let mut entries = Vec::new();
-        index::entries(&records, &mut entries);
-        entries.retain(|entry| self.seen.is_new(entry));
-        self.fingerprint.add(frames, &entries);
-        Ok((self.each)(Batch { records, hashes, frames, entries: &entries }))
+        index::entries(&self.records, &mut self.entries);
+        self.entries.retain(|entry| self.seen.is_new(entry));
+        self.fingerprint.add_all(&self.entries);
+        let (records, hashes) = (&mut self.records, &mut self.hashes);
+        Ok((self.each)(Batch { records, hashes, frames, entries: &self.entries }))
     }
 
     fn check(&self, seq: u64, record: &[u8]) -> Result<Recorded, String> {

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sled::{Batch, Db, Tree};
@@ -16,13 +17,15 @@ use super::error::ReadError;
 use super::frame::{self, FRAME_BYTES_MAX};
 use super::index::{self, Fingerprint, IndexEntry, ORDER_KEY, RECORD_KEY, SIGNAL_KEY, SignalMark};
 use super::record::record_hash;
-use super::{Head, StoredBytes, journal};
+use super::{Head, ReadLimit, Visit, journal};
 use crate::domain::ids::{OrderId, SignalId};
 
 /// Blocks are read once in a while; the operating system caches the file.
 const CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// Measured with a million records: none 500 MB, one 110 MB, four 75 MB.
-const TOUCHES: u32 = 1;
+/// About once a leaf.
+const TOUCH_EVERY: usize = 8;
+/// In sled's own folder, so that it goes where that goes.
+const DAMAGE_FILE: &str = "damaged";
 /// sled cleans its file from this thread only; durability doesn't depend on it.
 const FLUSH_EVERY_MS: u64 = 1_000;
 /// sled's threads give its file lock back a moment after the last handle is gone.
@@ -31,12 +34,14 @@ const LOCK_WAIT: Duration = Duration::from_millis(10);
 
 #[derive(Debug)]
 pub struct SledStore {
+    dir: PathBuf,
     db: Db,
     log: Tree,
     pub dead_letters: DeadLetters,
+    damage_noted: AtomicBool,
 }
 
-/// What a complete reading of sled found.
+/// What sled's index and its last block say.
 #[derive(Debug)]
 pub struct Contents {
     /// The last whole record.
@@ -67,39 +72,67 @@ impl SledStore {
                 db.flush().map_err(|error| error.to_string())?;
                 sync_new(dir).map_err(|error| format!("can't sync the new database: {error}"))?;
             }
-            Ok(Self { db, log, dead_letters })
+            Ok(Self { dir: dir.to_owned(), db, log, dead_letters, damage_noted: AtomicBool::new(false) })
         })
     }
 
-    /// Reads everything. Errors: sled can't be read to the end.
+    /// Reads the whole index, whose loss would let a signal be traded again, and the last block, which says what had been promised.
+    /// The other blocks are checked whenever they are read: each frame has its CRC and its seq, and the journal has it too.
+    /// Errors: sled can't be read.
     pub fn check(&self) -> Result<Contents, String> {
         guarded(|| {
-            let mut contents = Contents { head: Head::START, fingerprint: Fingerprint::default(), problem: None };
-            let mut last_record = Vec::new();
-            for item in self.log.iter() {
-                let (key, value) = item.map_err(|error| error.to_string())?;
-                match key.first() {
-                    Some(&RECORD_KEY) => {
-                        contents.add_block(&key, &value, &mut last_record);
-                        self.touch(&key)?;
+            let mut contents = Contents { head: Head::START, fingerprint: Fingerprint::default(), problem: self.noted_damage() };
+            for kind in [ORDER_KEY, SIGNAL_KEY] {
+                for (position, item) in self.log.range([kind]..[kind + 1]).enumerate() {
+                    let (key, value) = item.map_err(|error| error.to_string())?;
+                    contents.fingerprint.add(&key, &value);
+                    if position % TOUCH_EVERY == 0 {
+                        // sled evicts only after it has counted many accesses, and an iterator makes few:
+                        // the index of a long log would stay in memory whole.
+                        self.log.contains_key(&key).map_err(|error| error.to_string())?;
                     }
-                    Some(&(SIGNAL_KEY | ORDER_KEY)) => contents.fingerprint.add_entry(&key, &value),
-                    _ => contents.wrong(format!("an unknown key {:02x?}", &key[..key.len().min(8)])),
                 }
             }
-            if contents.head.seq > 0 {
-                contents.head.hash = record_hash(&last_record);
+            self.find_foreign(&mut contents)?;
+            if let Some(item) = self.log.range([RECORD_KEY]..[RECORD_KEY + 1]).next_back() {
+                let (key, block) = item.map_err(|error| error.to_string())?;
+                contents.add_last_block(&key, &block);
             }
             Ok(contents)
         })
     }
 
-    /// sled evicts only after it has counted many accesses: an iterator makes so few that a long log would stay in memory whole.
-    fn touch(&self, key: &[u8]) -> Result<(), String> {
-        for _ in 0..TOUCHES {
-            self.log.contains_key(key).map_err(|error| error.to_string())?;
+    fn find_foreign(&self, contents: &mut Contents) -> Result<(), String> {
+        let gaps = [
+            self.log.range(..[ORDER_KEY]),
+            self.log.range([ORDER_KEY + 1]..[RECORD_KEY]),
+            self.log.range([RECORD_KEY + 1]..[SIGNAL_KEY]),
+            self.log.range([SIGNAL_KEY + 1]..),
+        ];
+        for mut gap in gaps {
+            if let Some(item) = gap.next() {
+                let (key, _) = item.map_err(|error| error.to_string())?;
+                contents.wrong(format!("an unknown key {:02x?}", &key[..key.len().min(8)]));
+            }
         }
         Ok(())
+    }
+
+    /// The next opening makes sled anew: until then what it can't give comes from the journal.
+    pub fn note_damage(&self, why: &str) {
+        if self.damage_noted.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::error!(%why, "sled is damaged: its records come from the journal until the next start makes it anew");
+        if let Err(error) = fs::write(self.dir.join(DAMAGE_FILE), why) {
+            tracing::error!(%error, "the damage of sled can't be noted in its folder");
+        }
+    }
+
+    /// What an earlier process found.
+    pub fn noted_damage(&self) -> Option<String> {
+        let noted = fs::read(self.dir.join(DAMAGE_FILE)).ok()?;
+        Some(format!("found while reading: {}", String::from_utf8_lossy(&noted)))
     }
 
     /// Inserts whole batches with their index entries, atomically. The caller keeps the amount in bounds:
@@ -115,7 +148,18 @@ impl SledStore {
         for entry in entries {
             batch.insert(entry.key(), entry.value());
         }
-        guarded(|| self.log.apply_batch(batch).map_err(|error| error.to_string()))
+        let mut is_damaged = true;
+        let inserted = guarded(|| {
+            self.log.apply_batch(batch).map_err(|error| {
+                is_damaged = !matches!(error, sled::Error::Io(_));
+                error.to_string()
+            })
+        });
+        inserted.inspect_err(|why| {
+            if is_damaged {
+                self.note_damage(why)
+            }
+        })
     }
 
     /// Hands what was inserted to the operating system.
@@ -123,8 +167,8 @@ impl SledStore {
         guarded(|| self.db.flush().map(drop).map_err(|error| error.to_string()))
     }
 
-    /// Records from `seq` up to, not with, `end`, until `out` holds `records_max` or more than `bytes_max` bytes.
-    pub fn read(&self, seq: u64, end: u64, limit: &mut super::ReadLimit, out: &mut Vec<StoredBytes>) -> Result<(), ReadError> {
+    /// Records from `seq` up to, not with, `end`, within `limit`.
+    pub fn visit(&self, seq: u64, end: u64, limit: &mut ReadLimit, visit: Visit<'_>) -> Result<(), ReadError> {
         let start = self.log.range(..=index::record_key(seq)).next_back().transpose()?;
         let from =
             start.filter(|(key, _)| key.first() == Some(&RECORD_KEY)).map_or(seq, |(key, _)| index::number_at_end(&key).unwrap_or(seq));
@@ -142,7 +186,7 @@ impl SledStore {
                 if !limit.take(frame.record.len()) {
                     return Ok(());
                 }
-                out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                visit(frame.seq, frame.record);
                 next += 1;
             }
         }
@@ -192,8 +236,9 @@ impl Contents {
         self.problem.get_or_insert(what);
     }
 
-    fn add_block(&mut self, key: &[u8], block: &[u8], last_record: &mut Vec<u8>) {
-        let mut last: Option<&[u8]> = None;
+    fn add_last_block(&mut self, key: &[u8], block: &[u8]) {
+        // Whatever is wrong with it: its key says that the record before it had been promised.
+        self.head.seq = index::number_at_end(key).unwrap_or(0).saturating_sub(1);
         for (position, frame) in frame::frames(block).enumerate() {
             let expected = self.head.seq + 1;
             let frame = match frame {
@@ -206,14 +251,7 @@ impl Contents {
             if frame.seq != expected {
                 self.wrong(format!("record {expected} is missing, {} follows", frame.seq));
             }
-            // Past a hole the highest seq still says what had been promised.
-            self.head.seq = self.head.seq.max(frame.seq);
-            self.fingerprint.add_frame(frame.crc);
-            last = Some(frame.record);
-        }
-        if let Some(record) = last {
-            last_record.clear();
-            last_record.extend_from_slice(record);
+            self.head = Head { seq: frame.seq, hash: record_hash(frame.record) };
         }
     }
 }
@@ -230,7 +268,7 @@ fn block_of(frames: &[u8]) -> &[u8] {
     &frames[..len]
 }
 
-fn open_db(dir: &Path) -> sled::Result<Db> {
+pub(super) fn open_db(dir: &Path) -> sled::Result<Db> {
     let config =
         sled::Config::new().path(dir).mode(sled::Mode::HighThroughput).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     for _ in 1..LOCK_ATTEMPTS_MAX {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::error::{AppendError, ReadError};
 use super::frame;
 use super::index::{self, IndexEntry, SignalEntry, SignalMark};
-use super::record::ChainContext;
+use super::record::{self, ChainContext};
+use super::reread::{self, Start};
 use super::segment::{self, Place};
-use super::sled_store::SledStore;
-use super::{Head, ReadLimit, StoredBytes};
+use super::sled_store::{SledStore, guarded};
+use super::{Head, ReadLimit, Visit};
 use crate::domain::ids::{OrderId, SignalId};
 
 /// Frames kept in memory for sled; past it they are read back from the journal.
@@ -51,6 +52,8 @@ struct Kept {
 struct Tail {
     head: Head,
     groups: VecDeque<Arc<Kept>>,
+    /// Where stretches of the journal start, so that a record is found there without reading it whole.
+    starts: Vec<Start>,
     memory_bytes: usize,
     /// First answers that aren't in sled.
     signals: HashMap<SignalId, SignalMark>,
@@ -93,8 +96,8 @@ impl Tail {
 }
 
 impl Shared {
-    pub fn new(context: ChainContext, journal: PathBuf, sled: SledStore, head: Head) -> Self {
-        let tail = Tail { head, groups: VecDeque::new(), memory_bytes: 0, signals: HashMap::new(), closing: false };
+    pub fn new(context: ChainContext, journal: PathBuf, starts: Vec<Start>, sled: SledStore, head: Head) -> Self {
+        let tail = Tail { head, groups: VecDeque::new(), starts, memory_bytes: 0, signals: HashMap::new(), closing: false };
         Self {
             context,
             sled,
@@ -130,12 +133,9 @@ impl Shared {
         self.failed.get().map(|why| why.to_string())
     }
 
-    pub fn answered(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-    }
-
     /// A durable commit: readers see it from now on. Waits while sled is too far behind, unless the log has failed.
-    pub fn push(&self, group: Group, place: Place, head: Head) {
+    /// Returns the frames when they need not be kept.
+    pub fn push(&self, group: Group, place: Place, head: Head) -> Option<Vec<u8>> {
         let mut tail = self.lock();
         while tail.behind_records() > BEHIND_RECORDS_MAX && self.failed.get().is_none() {
             tail = self.shrunk.wait(tail).unwrap_or_else(PoisonError::into_inner);
@@ -146,17 +146,22 @@ impl Shared {
                 tail.signals.entry(signal_id.clone()).or_insert_with(|| mark.clone());
             }
         }
-        if tail.memory_bytes + frames.len() > MEMORY_BYTES_MAX {
-            frames = Vec::new();
+        let spare = (tail.memory_bytes + frames.len() > MEMORY_BYTES_MAX).then(|| std::mem::take(&mut frames));
+        if frames.capacity() > 2 * frames.len() {
+            frames.shrink_to_fit();
         }
-        tail.memory_bytes += frames.len();
+        tail.memory_bytes += frames.capacity();
         tail.head = head;
+        if tail.starts.last().is_none_or(|last| index::stretch_of(last.seq) < index::stretch_of(first_seq)) {
+            tail.starts.push(Start { seq: first_seq, number: place.number, offset: place.offset });
+        }
         tail.groups.push_back(Arc::new(Kept { first_seq, last_seq, frames, place, entries }));
         let wake = tail.groups.len() == 1 || tail.behind_records() > BEHIND_RECORDS_GOAL;
         drop(tail);
         if wake {
             self.grown.notify_one();
         }
+        spare
     }
 
     /// Waits for commits that sled should get now; `None` when the log is closed and sled has everything.
@@ -209,7 +214,7 @@ impl Shared {
         let mut tail = self.lock();
         for group in &load.groups {
             tail.groups.pop_front();
-            tail.memory_bytes -= group.frames.len();
+            tail.memory_bytes -= group.frames.capacity();
             for entry in &group.entries {
                 let IndexEntry::Signal { signal_id, .. } = entry else { continue };
                 if tail.signals.get(signal_id).is_some_and(|mark| mark.seq <= group.last_seq) {
@@ -234,16 +239,15 @@ impl Shared {
         (tail.head, in_sled, tail.groups.range(from..).cloned().collect())
     }
 
-    pub fn read_from(&self, seq: u64, records_max: usize, bytes_max: usize) -> Result<Vec<StoredBytes>, ReadError> {
+    pub fn visit_from(&self, seq: u64, records_max: usize, bytes_max: usize, visit: Visit<'_>) -> Result<(), ReadError> {
         let seq = seq.max(1);
         let (head, in_sled, groups) = self.snapshot(seq);
         let mut limit = ReadLimit::new(records_max, bytes_max);
-        let mut out = Vec::new();
         if seq > head.seq || limit.is_spent() {
-            return Ok(out);
+            return Ok(());
         }
         if seq < in_sled {
-            self.sled.read(seq, in_sled, &mut limit, &mut out)?;
+            self.visit_sled(seq, in_sled, &mut limit, visit)?;
         }
         for group in groups {
             if limit.is_spent() {
@@ -254,11 +258,28 @@ impl Shared {
                     if !limit.take(frame.record.len()) {
                         break;
                     }
-                    out.push(StoredBytes { seq: frame.seq, bytes: frame.record.into() });
+                    visit(frame.seq, frame.record);
                 }
             })?;
         }
-        Ok(out)
+        Ok(())
+    }
+
+    /// From sled, or where it is damaged from the journal: opening has checked the journal whole, but of sled only the index.
+    fn visit_sled(&self, seq: u64, end: u64, limit: &mut ReadLimit, visit: Visit<'_>) -> Result<(), ReadError> {
+        let mut next = seq;
+        let read = guarded(|| {
+            let visit = &mut |seq: u64, bytes: &[u8]| {
+                visit(seq, bytes);
+                next = seq + 1;
+            };
+            self.sled.visit(seq, end, limit, visit).map_err(|error| error.to_string())
+        });
+        let Err(why) = read else { return Ok(()) };
+        self.sled.note_damage(&why);
+        let starts = &self.lock().starts;
+        let start = starts.iter().rev().find(|start| start.seq <= next).copied().unwrap_or(Start::FIRST);
+        reread::visit(&self.journal, start, next, end, limit, visit)
     }
 
     pub fn signal(&self, signal_id: &SignalId) -> Result<Option<SignalEntry>, ReadError> {
@@ -290,13 +311,13 @@ impl Shared {
         let range = index::seqs_of(stretch);
         let start = seqs.last().map_or(range.start, |last| range.start.max(last + 1));
         let count = range.end.saturating_sub(start) as usize;
-        for record in self.read_from(start, count, usize::MAX)? {
-            let stored = record.decode().map_err(|error| ReadError::Sled(format!("record {}: {error}", record.seq)))?;
-            if index::order_of(&stored.recorded) == Some(*order_id) {
-                seqs.push(record.seq);
-            }
-        }
-        Ok(())
+        let mut failed = None;
+        self.visit_from(start, count, usize::MAX, &mut |seq, bytes| match record::decode(bytes) {
+            Ok(stored) if index::order_of(&stored.recorded) == Some(*order_id) => seqs.push(seq),
+            Ok(_) => {}
+            Err(why) => failed = failed.take().or(Some(ReadError::Unreadable { seq, why })),
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::provisional::Pending;
 use crate::domain::market::Venue;
 use crate::domain::money::Usd;
 use crate::domain::time::Time;
@@ -16,8 +17,33 @@ pub struct Account {
     pub reserved: Usd,
     /// Movements already booked, by the venue's name for them.
     moved: BTreeSet<Box<str>>,
+    /// Cash of sells that aren't final at the venue: booked, and not yet there.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub proceeds_pending: Usd,
+    /// Cash of buys that aren't final at the venue: booked as spent, and still there.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub spent_pending: Usd,
+    /// Paid out by results, but only once the tokens are redeemed.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub redeemable: Usd,
     /// When the opening balance was booked: what the venue lists from before is part of it.
     pub opened_at: Time,
+}
+
+impl Account {
+    /// What the venue would take for a new order: it refuses to be paid with proceeds that may still be taken back.
+    fn free(&self) -> Usd {
+        self.cash - self.reserved - self.proceeds_pending
+    }
+
+    /// Net cash of fills that aren't final at the venue.
+    pub fn unsettled(&self) -> Usd {
+        self.proceeds_pending - self.spent_pending
+    }
+}
+
+fn no_money(amount: &Usd) -> bool {
+    amount.is_zero()
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +55,9 @@ pub struct Cash {
     pub reserved: Usd,
     /// All holdings at their executable marks.
     pub marked_value: Usd,
+    /// Results of markets whose tokens are still to be redeemed, over all accounts: no cash to trade with.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub redeemable: Usd,
     /// Since the log began, fees aside.
     pub realized: Usd,
     pub fees: Usd,
@@ -43,7 +72,7 @@ pub struct Cash {
 
 impl Cash {
     pub fn equity(&self) -> Usd {
-        self.cash + self.marked_value
+        self.cash + self.marked_value + self.redeemable
     }
 
     /// Realised, marked and fees together since the day's opening.
@@ -69,9 +98,14 @@ impl Cash {
         self.accounts.get(&self.payer(venue))
     }
 
-    /// Cash for orders at this venue that no outstanding one may still take.
+    /// Cash for orders at this venue that no outstanding one may still take; sold for and not settled, it is not there yet.
     pub fn free(&self, venue: Venue) -> Usd {
-        self.account(venue).map_or(Usd::ZERO, |account| account.cash - account.reserved)
+        self.account(venue).map_or(Usd::ZERO, Account::free)
+    }
+
+    /// The same over all accounts.
+    pub fn free_in_all(&self) -> Usd {
+        self.accounts.values().map(Account::free).sum()
     }
 
     pub fn has_moved(&self, venue: Venue, id: &str) -> bool {
@@ -104,6 +138,22 @@ impl Cash {
     pub(super) fn paid(&mut self, venue: Venue, amount: Usd) {
         self.account_mut(venue).cash += amount;
         self.cash += amount;
+    }
+
+    pub(super) fn redeemable(&mut self, venue: Venue, amount: Usd) {
+        if !amount.is_zero() {
+            self.account_mut(venue).redeemable += amount;
+            self.redeemable += amount;
+        }
+    }
+
+    /// What isn't final of one book, before and after.
+    pub(super) fn pending(&mut self, venue: Venue, before: Pending, after: Pending) {
+        if before != after {
+            let account = self.account_mut(venue);
+            account.proceeds_pending += after.proceeds - before.proceeds;
+            account.spent_pending += after.spent - before.spent;
+        }
     }
 
     pub(super) fn reserve(&mut self, venue: Venue, amount: Usd) {

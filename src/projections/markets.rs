@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::market::{BookKey, Market, MarketSource, MarketStatus, Quote, Settlement};
+use crate::domain::ids::MarketId;
+use crate::domain::market::{BookKey, Market, MarketSource, MarketStatus, Outcome, Quote, Settlement};
 use crate::domain::time::Time;
 
 /// Best prices at a moment, in the book's terms.
@@ -31,6 +32,14 @@ pub struct Markets {
 impl Markets {
     pub fn get(&self, key: &BookKey) -> Option<&Market> {
         self.known.get(key)
+    }
+
+    /// The token of this outcome of a condition, as its venue has described it.
+    pub fn token_of(&self, condition: &MarketId, outcome: Outcome) -> Option<&Market> {
+        let of = |market: &&Market| market.outcome == Some(outcome) && market.condition.as_ref() == Some(condition);
+        let mut tokens = self.known.values().filter(of);
+        // Two tokens of one outcome would be a guess.
+        tokens.next().filter(|_| tokens.next().is_none())
     }
 
     pub fn get_mark(&self, key: &BookKey) -> Option<&Mark> {

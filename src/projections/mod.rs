@@ -18,6 +18,8 @@ mod markets;
 mod orders;
 /// Holdings with the venue's netting.
 mod positions;
+/// What may still be taken back.
+mod provisional;
 /// The rule for closes, the same for both who may grant one.
 mod reduce;
 /// Venues: what they take, and what is proven of them.
@@ -30,6 +32,7 @@ pub use activity::Activity;
 pub use breaker::{Breakers, Kill, Trip};
 pub use cash::{Account, Cash};
 pub use exposure::{Exposure, Worst};
+pub use fills::FillStanding;
 pub use markets::{Mark, Markets};
 pub use orders::{OrderRecord, Orders};
 pub use positions::{Position, Positions};
@@ -138,7 +141,9 @@ impl Projections {
             Event::FillSettled { order_id, trade_id, .. } => {
                 let key = self.orders.get(order_id)?.order.instrument.book_key();
                 if let Some(quantity) = self.fills.settle(&key, trade_id, order_id) {
-                    self.positions.settle_fill(&key, quantity);
+                    let before = self.positions.pending(&key);
+                    self.positions.settle_fill(&key, trade_id, order_id, quantity);
+                    self.cash.pending(key.venue, before, self.positions.pending(&key));
                 }
             }
             Event::FillReversed { order_id, trade_id, .. } => self.reverse(order_id, trade_id)?,
@@ -157,6 +162,12 @@ impl Projections {
                     self.pay_out(&key, *settlement, at);
                 }
                 self.markets.settled(BookKey { venue: *venue, id: market.clone() }, *settlement, at);
+            }
+            Event::Redeemed { venue, market, amount } => {
+                let key = BookKey { venue: *venue, id: market.clone() };
+                let expected = self.positions.redeemed(&key, *amount);
+                self.cash.redeemable(*venue, -expected);
+                self.cash.paid(*venue, *amount);
             }
             Event::VenueModeChanged { venue, mode, why } => self.venues.changed(*venue, *mode, why.clone(), at),
             Event::BalanceSeen { venue, cash, read_through } => self.venues.agreed(*venue, *cash, *read_through),
@@ -186,6 +197,9 @@ impl Projections {
         let record = self.orders.get_mut(order_id)?;
         let (outstanding, before, place) = (record.outstanding(), record.reserved(), record.place());
         change(record);
+        if record.is_done() {
+            record.signed = None;
+        }
         if record.outstanding() == outstanding && !outstanding.is_zero() {
             // Sums and worst cases depend on an order by what is outstanding alone; a fill always changes that.
             if record.place() != place {
@@ -213,7 +227,9 @@ impl Projections {
         }
         let groups = self.orders.get(&fill.order_id)?.order.groups.clone();
         let held_before = self.positions.get(&key).map(|position| position.groups.game.clone());
+        let before = self.positions.pending(&key);
         let change = self.positions.apply(&key, fill, &groups);
+        self.cash.pending(key.venue, before, self.positions.pending(&key));
         self.fills.insert(&key, fill, change);
         self.cash.paid(key.venue, change.cash - fill.fee);
         self.cash.realized += change.realized;
@@ -236,12 +252,20 @@ impl Projections {
 
     fn reverse(&mut self, order_id: &OrderId, trade_id: &crate::domain::ids::TradeId) -> Option<()> {
         let key = self.orders.get(order_id)?.order.instrument.book_key();
-        let Some((quantity, change, fee, settled)) = self.fills.reverse(&key, trade_id, order_id) else { return Some(()) };
-        self.positions.undo(&key, &change, fee, if settled { None } else { Some(quantity) });
-        self.cash.paid(key.venue, fee - change.cash);
-        self.cash.realized -= change.realized;
+        let Some(counted) = self.fills.reverse(&key, trade_id, order_id) else { return Some(()) };
+        let fee = counted.fee;
+        let before = self.positions.pending(&key);
+        let moved = self.positions.undo(&key, trade_id, order_id, &counted.change, fee);
+        self.cash.pending(key.venue, before, self.positions.pending(&key));
+        self.cash.paid(key.venue, fee + moved.cash);
+        self.cash.realized += moved.realized;
+        self.cash.redeemable(key.venue, moved.redeemable);
         self.cash.fees -= fee;
-        self.change(order_id, |record| record.unfilled(quantity, fee))?;
+        self.change(order_id, |record| record.unfilled(counted.quantity, counted.notional, fee))?;
+        // The order may owe as much as before, the holding doesn't.
+        if let Some(game) = self.positions.get(&key).map(|position| position.groups.game.clone()) {
+            self.exposure.refresh(&game, &key, &self.orders, &self.positions);
+        }
         self.revalue(&key);
         Some(())
     }
@@ -251,14 +275,24 @@ impl Projections {
         let Some(difference) = self.fills.correct_fee(&key, trade_id, order_id, fee) else { return Some(()) };
         self.cash.paid(key.venue, -difference);
         self.cash.fees += difference;
-        self.positions.add_fee(&key, difference);
+        let before = self.positions.pending(&key);
+        self.positions.add_fee(&key, trade_id, order_id, difference);
+        self.cash.pending(key.venue, before, self.positions.pending(&key));
         self.orders.get_mut(order_id)?.fees += difference;
         Some(())
     }
 
     fn pay_out(&mut self, key: &BookKey, settlement: Settlement, at: Time) {
-        let Some(paid) = self.positions.pay_out(key, settlement) else { return };
-        self.cash.paid(key.venue, paid.cash);
+        // Outcome tokens pay once they are redeemed; the paper exchange plays that at once.
+        let redeemed_later = key.venue == Venue::Polymarket && self.cash.is_opened(Venue::Polymarket);
+        let before = self.positions.pending(key);
+        let Some(paid) = self.positions.pay_out(key, settlement, redeemed_later) else { return };
+        self.cash.pending(key.venue, before, self.positions.pending(key));
+        if redeemed_later {
+            self.cash.redeemable(key.venue, paid.cash);
+        } else {
+            self.cash.paid(key.venue, paid.cash);
+        }
         self.cash.realized += paid.realized;
         if let Some(game) = self.positions.get(key).map(|position| position.groups.game.clone()) {
             self.activity.closed(&game, self.positions.round_trip(key), at);
@@ -309,6 +343,11 @@ impl Projections {
     /// Whether this fill was counted before.
     pub fn has_fill(&self, fill: &FillReport) -> bool {
         self.fills.has(&fill.instrument.book_key(), &fill.trade_id, &fill.order_id)
+    }
+
+    /// Where this fill stands; `None` when it wasn't counted yet.
+    pub fn fill_standing(&self, key: &BookKey, trade_id: &crate::domain::ids::TradeId, order_id: &OrderId) -> Option<FillStanding> {
+        self.fills.standing(key, trade_id, order_id)
     }
 
     /// The fee booked for this fill; `None` when it wasn't counted yet.

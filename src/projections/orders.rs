@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::fills::notional;
 use crate::domain::event::NotPlaced;
 use crate::domain::ids::{GameId, OrderId, VenueOrderId};
 use crate::domain::market::BookKey;
@@ -46,11 +47,18 @@ pub struct OrderRecord {
     pub filled: Quantity,
     /// The venue's count in its terminal answer.
     pub venue_filled: Quantity,
+    /// Fills that the venue took back: it counts them, they will not come again, and nothing is held of them.
+    #[serde(skip_serializing_if = "nothing", default)]
+    pub failed: Quantity,
     /// Dollars of the fills, fees aside.
     pub notional_filled: Usd,
     pub fees: Usd,
     /// Why it ended, in the venue's or our words.
     pub ended: Option<Box<str>>,
+}
+
+fn nothing(quantity: &Quantity) -> bool {
+    quantity.is_zero()
 }
 
 impl OrderRecord {
@@ -73,6 +81,7 @@ impl OrderRecord {
             cancel_requested_at: None,
             filled: Quantity::ZERO,
             venue_filled: Quantity::ZERO,
+            failed: Quantity::ZERO,
             notional_filled: Usd::ZERO,
             fees: Usd::ZERO,
             ended: None,
@@ -84,7 +93,7 @@ impl OrderRecord {
         match self.state {
             OrderState::Requested | OrderState::Vetoed => Quantity::ZERO,
             OrderState::Submitting | OrderState::Unknown | OrderState::Working => (self.order.quantity - self.filled).or_zero(),
-            _ => (self.venue_filled - self.filled).or_zero(),
+            _ => (self.venue_filled - self.filled - self.failed).or_zero(),
         }
     }
 
@@ -109,6 +118,12 @@ impl OrderRecord {
     /// Where the order belongs: among the live ones, among those of unknown fate.
     pub(super) fn place(&self) -> (bool, bool) {
         (!self.is_done() && self.state != OrderState::Requested, self.state == OrderState::Unknown)
+    }
+
+    /// The venue may keep what isn't filled at once. Of an order that was signed ahead that is always taken to be so: a
+    /// cancel of what doesn't rest does no harm.
+    pub fn may_rest(&self) -> bool {
+        self.order.tif.rests() || self.known_as.is_some()
     }
 
     /// The venue's name for it: as acknowledged, or as known before that.
@@ -192,23 +207,25 @@ impl OrderRecord {
     }
 
     pub(super) fn filled(&mut self, fill: &FillReport) {
-        let rounding = if fill.action == Action::Buy { Rounding::Up } else { Rounding::Down };
         self.filled += fill.quantity;
-        self.notional_filled += fill.price.times(fill.quantity, rounding);
+        self.notional_filled += notional(fill);
         self.fees += fill.fee;
         self.complete();
     }
 
-    pub(super) fn unfilled(&mut self, quantity: Quantity, fee: Usd) {
-        let share = mul_div(self.notional_filled.micros(), quantity.micros(), self.filled.micros().max(1), Rounding::Down);
+    /// `notional`: what the fill was booked with, where that is known; else its share.
+    pub(super) fn unfilled(&mut self, quantity: Quantity, notional: Option<Usd>, fee: Usd) {
+        let share = || mul_div(self.notional_filled.micros(), quantity.micros(), self.filled.micros().max(1), Rounding::Down);
+        let notional = notional.unwrap_or_else(|| Usd::from_micros(share()));
         self.filled -= quantity;
-        self.venue_filled = self.venue_filled.min(self.filled);
-        self.notional_filled -= Usd::from_micros(share);
+        self.failed += quantity;
+        self.notional_filled -= notional;
         self.fees -= fee;
         if self.state == OrderState::Filled {
             self.state = OrderState::Canceled;
             self.ended = Some("a fill was reversed by the venue".into());
         }
+        self.complete();
     }
 
     /// Full is filled, whatever was said before.
@@ -217,6 +234,11 @@ impl OrderRecord {
             self.state = OrderState::Filled;
             self.unknown_since = None;
             self.ended = None;
+        } else if !self.failed.is_zero() && self.filled + self.failed >= self.order.quantity && !self.state.is_terminal() {
+            // The venue has matched all of it, and counts what it could not settle as done.
+            self.state = OrderState::Canceled;
+            self.unknown_since = None;
+            self.ended = Some("matched in full, and in part reversed by the venue".into());
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fills::Change;
+use super::provisional::{Moved, Pending, Step, Tail};
 use crate::domain::event::Holding;
-use crate::domain::ids::MarketId;
+use crate::domain::ids::{MarketId, OrderId, TradeId};
 use crate::domain::market::{BookKey, Instrument, Outcome, Quote, Settlement, Venue};
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Groups};
@@ -33,6 +34,16 @@ pub struct Position {
     realized_when_flat: Usd,
     /// What this round trip has realised, set when it closes.
     round_trip: Usd,
+    /// Paid out by the market's result, but only once its tokens are redeemed.
+    #[serde(skip_serializing_if = "no_money", default)]
+    pub redeemable: Usd,
+    /// What may still be taken back.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    tail: Option<Box<Tail>>,
+}
+
+fn no_money(amount: &Usd) -> bool {
+    amount.is_zero()
 }
 
 impl Position {
@@ -44,6 +55,13 @@ impl Position {
     /// Contracts in the terms of the book: above zero the book's own outcome is held.
     pub fn in_book_terms(&self) -> Quantity {
         if self.instrument.outcome == self.instrument.book_outcome() { self.quantity } else { -self.quantity }
+    }
+
+    /// The least and the most of it, in the terms of the book, that its venue may show while fills aren't final.
+    pub fn may_be_shown_as(&self) -> (Quantity, Quantity) {
+        let (bought, sold) = self.tail.as_ref().map(|tail| tail.open()).unwrap_or_default();
+        let ours = self.in_book_terms();
+        (ours - bought, ours + sold)
     }
 
     /// Contracts held, never below zero.
@@ -69,6 +87,7 @@ impl Position {
 }
 
 /// What a settlement paid.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Paid {
     pub cash: Usd,
     pub realized: Usd,
@@ -109,75 +128,84 @@ impl Positions {
     /// Books a fill: closing contracts realise, the rest opens.
     pub(super) fn apply(&mut self, key: &BookKey, fill: &FillReport, groups: &Groups) -> Change {
         let position = self.0.entry(key.clone()).or_insert_with(|| Position::flat(&fill.instrument, groups));
-        if position.quantity.is_zero() {
-            position.groups = groups_from(groups, fill.instrument.outcome, position.instrument.outcome);
+        if !fill.settled && position.tail.is_none() {
+            position.tail = Some(Box::new(Tail::from(position.clone())));
         }
-        let same_outcome = fill.instrument.outcome == position.instrument.outcome;
-        let counts_up = (fill.action == Action::Buy) == same_outcome;
-        // The price of the outcome that `quantity` counts up.
-        let price = if same_outcome { fill.price } else { fill.price.complement() };
-        let change = trade(position, fill.quantity, counts_up, price);
-        position.quantity += change.quantity;
-        position.cost += change.cost;
-        position.realized += change.realized;
-        position.fees += fill.fee;
-        if !fill.settled && fill.action == Action::Buy {
-            position.unsettled += fill.quantity;
-        }
-        position.note_flat();
-        change
+        position.remember(|| Step::Fill { fill: Box::new(fill.clone()), groups: groups.clone() });
+        position.take(fill, groups)
     }
 
     /// The book holds exactly this from now on.
     pub(super) fn adopt(&mut self, key: &BookKey, holding: &Holding) {
         let position = self.0.entry(key.clone()).or_insert_with(|| Position::flat(&holding.instrument, &holding.groups));
-        let same_outcome = holding.instrument.outcome == position.instrument.outcome;
-        position.groups = groups_from(&holding.groups, holding.instrument.outcome, position.instrument.outcome);
-        position.quantity = if same_outcome { holding.quantity } else { -holding.quantity };
-        position.cost = holding.cost;
-        position.unsettled = Quantity::ZERO;
-        position.note_flat();
+        position.remember(|| Step::Adopted(Box::new(holding.clone())));
+        position.adopt(holding);
     }
 
-    pub(super) fn settle_fill(&mut self, key: &BookKey, quantity: Quantity) {
-        if let Some(position) = self.0.get_mut(key) {
+    /// A fill of this book that is counted has become final.
+    pub(super) fn settle_fill(&mut self, key: &BookKey, trade_id: &TradeId, order_id: &OrderId, quantity: Quantity) {
+        let Some(position) = self.0.get_mut(key) else { return };
+        let Some(mut tail) = position.tail.take() else {
             position.unsettled = (position.unsettled - quantity).or_zero();
+            return;
+        };
+        tail.settle(trade_id, order_id);
+        position.unsettled = tail.unsettled();
+        if !tail.trim() {
+            position.tail = Some(tail);
         }
     }
 
-    /// Takes back exactly what a fill changed.
-    pub(super) fn undo(&mut self, key: &BookKey, change: &Change, fee: Usd, unsettled: Option<Quantity>) {
-        let Some(position) = self.0.get_mut(key) else { return };
+    /// Leaves what there would be without this fill; how much more was moved without it. One that was final already is
+    /// taken back by what it changed.
+    pub(super) fn undo(&mut self, key: &BookKey, trade_id: &TradeId, order_id: &OrderId, change: &Change, fee: Usd) -> Moved {
+        let Some(position) = self.0.get_mut(key) else { return Moved::default() };
+        if let Some(mut tail) = position.tail.take() {
+            let without = tail.without(trade_id, order_id);
+            let empty = tail.trim();
+            if let Some((replayed, moved)) = without {
+                // What was redeemed meanwhile is no step of these.
+                let redeemable = position.redeemable + moved.redeemable;
+                *position = Position { value: position.value, marked: position.marked, redeemable, ..replayed };
+                position.tail = (!empty).then_some(tail);
+                return moved;
+            }
+            position.tail = Some(tail);
+        }
         position.quantity -= change.quantity;
         position.cost -= change.cost;
         position.realized -= change.realized;
         position.fees -= fee;
-        if let Some(quantity) = unsettled {
-            position.unsettled = (position.unsettled - quantity).or_zero();
-        }
         position.note_flat();
+        Moved { cash: -change.cash, realized: -change.realized, redeemable: Usd::ZERO }
     }
 
-    pub(super) fn add_fee(&mut self, key: &BookKey, difference: Usd) {
-        if let Some(position) = self.0.get_mut(key) {
-            position.fees += difference;
+    pub(super) fn add_fee(&mut self, key: &BookKey, trade_id: &TradeId, order_id: &OrderId, difference: Usd) {
+        let Some(position) = self.0.get_mut(key) else { return };
+        position.fees += difference;
+        if let Some(tail) = &mut position.tail {
+            tail.add_fee(trade_id, order_id, difference);
         }
+    }
+
+    /// Cash of this book's fills that aren't final.
+    pub(super) fn pending(&self, key: &BookKey) -> Pending {
+        self.0.get(key).and_then(|position| position.tail.as_ref()).map(|tail| tail.pending()).unwrap_or_default()
     }
 
     /// Pays the holding out and leaves it flat; `None` when nothing is held.
-    pub(super) fn pay_out(&mut self, key: &BookKey, settlement: Settlement) -> Option<Paid> {
+    pub(super) fn pay_out(&mut self, key: &BookKey, settlement: Settlement, redeemed_later: bool) -> Option<Paid> {
         let position = self.0.get_mut(key).filter(|position| !position.quantity.is_zero())?;
-        let cash = match settlement.payout(position.outcome()) {
-            Some(per_contract) => per_contract.times(position.held(), Rounding::Down),
-            None => position.cost,
-        };
-        let realized = cash - position.cost;
-        position.realized += realized;
-        position.quantity = Quantity::ZERO;
-        position.unsettled = Quantity::ZERO;
-        position.cost = Usd::ZERO;
-        position.note_flat();
-        Some(Paid { cash, realized })
+        position.remember(|| Step::Settled { settlement, redeemed_later });
+        position.pay_out(settlement, redeemed_later)
+    }
+
+    /// The tokens of this book are redeemed; how much of what was expected this was.
+    pub(super) fn redeemed(&mut self, key: &BookKey, amount: Usd) -> Usd {
+        let Some(position) = self.0.get_mut(key) else { return Usd::ZERO };
+        let expected = position.redeemable.min(amount);
+        position.redeemable -= expected;
+        expected
     }
 
     /// The value before and after marking with this quote (in the book's terms).
@@ -216,7 +244,65 @@ impl Position {
             marked: false,
             realized_when_flat: Usd::ZERO,
             round_trip: Usd::ZERO,
+            redeemable: Usd::ZERO,
+            tail: None,
         }
+    }
+
+    fn remember(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(tail) = &mut self.tail {
+            tail.push(step());
+        }
+    }
+
+    /// Books a fill: closing contracts realise, the rest opens.
+    pub(super) fn take(&mut self, fill: &FillReport, groups: &Groups) -> Change {
+        if self.quantity.is_zero() {
+            self.groups = groups_from(groups, fill.instrument.outcome, self.instrument.outcome);
+        }
+        let same_outcome = fill.instrument.outcome == self.instrument.outcome;
+        let counts_up = (fill.action == Action::Buy) == same_outcome;
+        // The price of the outcome that `quantity` counts up.
+        let price = if same_outcome { fill.price } else { fill.price.complement() };
+        let change = trade(self, fill.quantity, counts_up, price);
+        self.quantity += change.quantity;
+        self.cost += change.cost;
+        self.realized += change.realized;
+        self.fees += fill.fee;
+        if !fill.settled && fill.action == Action::Buy {
+            self.unsettled += fill.quantity;
+        }
+        self.note_flat();
+        change
+    }
+
+    pub(super) fn adopt(&mut self, holding: &Holding) {
+        let same_outcome = holding.instrument.outcome == self.instrument.outcome;
+        self.groups = groups_from(&holding.groups, holding.instrument.outcome, self.instrument.outcome);
+        self.quantity = if same_outcome { holding.quantity } else { -holding.quantity };
+        self.cost = holding.cost;
+        self.unsettled = Quantity::ZERO;
+        self.note_flat();
+    }
+
+    pub(super) fn pay_out(&mut self, settlement: Settlement, redeemed_later: bool) -> Option<Paid> {
+        if self.quantity.is_zero() {
+            return None;
+        }
+        let cash = match settlement.payout(self.outcome()) {
+            Some(per_contract) => per_contract.times(self.held(), Rounding::Down),
+            None => self.cost,
+        };
+        let realized = cash - self.cost;
+        self.realized += realized;
+        if redeemed_later {
+            self.redeemable += cash;
+        }
+        self.quantity = Quantity::ZERO;
+        self.unsettled = Quantity::ZERO;
+        self.cost = Usd::ZERO;
+        self.note_flat();
+        Some(Paid { cash, realized })
     }
 
     fn note_flat(&mut self) {

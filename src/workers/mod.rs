@@ -13,22 +13,28 @@ pub mod engine_loop;
 pub mod gate;
 /// Signals from the bus to the engine.
 pub mod intake;
-/// Orders to Kalshi, its answers back.
-pub mod kalshi_desk;
-/// What Kalshi says outside any request.
-pub mod kalshi_listener;
+/// Kalshi's books for the paper exchange.
+pub mod kalshi_books;
+/// Kalshi behind the live desk.
+pub mod kalshi_counter;
 /// One owner: leases that orders need.
 pub mod lease;
+/// A venue's own books under the paper exchange.
+pub mod live_books;
+/// Orders to a venue with money, its answers back.
+pub mod live_desk;
 /// Tapes and the demo's market, row by row into the paper exchange.
 pub mod market_feed;
 /// Log lines of orders.
 pub mod narrator;
 /// Answers, dead letters and acknowledgements, in that order.
 pub mod outbox;
-/// Kalshi's own books under the paper exchange.
-pub mod paper_books;
 /// Orders to the paper exchange, its answers back.
 pub mod paper_desk;
+/// Polymarket's books for the paper exchange.
+pub mod polymarket_books;
+/// Polymarket behind the live desk.
+pub mod polymarket_counter;
 /// Durable records to the bus, and ranges of them on request.
 pub mod publisher;
 /// Signals answered without a record.
@@ -37,5 +43,7 @@ pub mod recent;
 pub mod risk_consumer;
 /// Questions to the risk consumer.
 pub mod risk_gate;
+/// What a venue says outside any request.
+pub mod venue_listener;
 
 pub use engine_loop::EngineHandle;

@@ -1,18 +1,19 @@
 //! Orders to the paper exchange, its answers back as inputs. The exchange is in this process: nothing is lost on the
 //! way, and `latency_ms` is waited here.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
-use super::paper_books::KalshiBooks;
+use super::live_books::LiveBooks;
 use crate::clock::Clock;
 use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::{BookKey, Market, Settlement, Venue};
 use crate::domain::money::Quantity;
 use crate::domain::order::Order;
-use crate::domain::report::{Description, VenueNews};
+use crate::domain::report::VenueNews;
 use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
 use crate::domain::verdict::ApprovedOrder;
@@ -24,24 +25,24 @@ pub struct PaperDesk {
     exchange: Arc<Mutex<PaperExchange>>,
     clock: Clock,
     latency_ms: u64,
-    /// With Kalshi's credentials: its markets trade on its own books.
-    kalshi: Option<Arc<KalshiBooks>>,
+    /// Venues whose markets trade on their own books.
+    live: BTreeMap<Venue, Arc<LiveBooks>>,
 }
 
 impl PaperDesk {
     pub fn new(exchange: PaperExchange, clock: Clock) -> Self {
         let latency_ms = exchange.settings().latency_ms;
-        Self { exchange: Arc::new(Mutex::new(exchange)), clock, latency_ms, kalshi: None }
+        Self { exchange: Arc::new(Mutex::new(exchange)), clock, latency_ms, live: BTreeMap::new() }
     }
 
-    /// Kalshi's markets trade on these books, and on nothing else.
-    pub fn on_books_of(mut self, kalshi: Arc<KalshiBooks>) -> Self {
-        self.kalshi = Some(kalshi);
+    /// The venue's markets trade on these books, and on nothing else.
+    pub fn on_books_of(mut self, books: Arc<LiveBooks>) -> Self {
+        self.live.insert(books.venue(), books);
         self
     }
 
-    fn books(&self, venue: Venue) -> Option<&Arc<KalshiBooks>> {
-        self.kalshi.as_ref().filter(|_| venue == Venue::Kalshi)
+    fn books(&self, venue: Venue) -> Option<&Arc<LiveBooks>> {
+        self.live.get(&venue)
     }
 
     /// Runs `act` on the exchange, after the way there; inputs go to the engine in the order they happen.
@@ -131,7 +132,7 @@ impl Desk for PaperDesk {
         };
         let (desk, engine) = (self.clone(), engine.clone());
         tokio::spawn(async move {
-            let found = books.take_in(&key, &desk, &engine).await.map(Description::from).map_err(|error| error.to_string());
+            let found = books.take_in(&key, &desk, &engine).await;
             if let Err(why) = &found {
                 tracing::warn!("{key} can't be described: {why}");
             }

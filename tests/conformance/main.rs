@@ -10,6 +10,8 @@ mod exchange;
 mod exchange_stream;
 /// Polymarket.
 mod polymarket;
+/// The double of Polymarket checks what the official SDK signed.
+mod polymarket_double;
 /// Answers of the demo host, recorded by others.
 mod recorded;
 /// Our requests against those of the official SDKs.

@@ -12,6 +12,8 @@ mod rig;
 mod rows;
 /// 1,000 seeds in every run; `SEED=n` shows one, `SEEDS=n` and `SEED_START=n` choose more.
 mod seeds;
+/// Orders signed ahead, fills that become final later.
+mod signed;
 /// A venue that loses, repeats and delays.
 mod toy_venue;
 /// Engine, risk, log and venue on one queue, with crashes between any two effects.

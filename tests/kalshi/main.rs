@@ -30,6 +30,8 @@ mod path;
 mod program;
 /// Definite answers to a send: S5-S7, S14.
 mod refusals;
+/// A stage and an engine for each test, of whatever venue.
+mod scene;
 /// What a world shows.
 mod seen;
 /// A nats-server of its own for each test that starts the program.
@@ -42,5 +44,5 @@ mod settlement;
 mod standing;
 /// Others trade on the account.
 mod strangers;
-/// A stage and an engine for each test.
+/// Kalshi's.
 mod support;

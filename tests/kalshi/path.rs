@@ -17,7 +17,7 @@ async fn a_signal_becomes_a_reconciled_position() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_with_every_kind_of_order_ends_as_the_venues_own_books_say() {
     let folder = crate::support::Folder::new();
-    let report = arbees::app::rehearsal::matrix::play(&folder.0, &[], &|_| {}).await.expect("played");
+    let report = arbees::app::rehearsal::matrix::play::<arbees::app::rehearsal::Kalshi>(&folder.0, &[], &|_| {}).await.expect("played");
     assert!(report.is_good(), "{}", arbees::app::rehearsal::matrix::table(&report));
     assert!(report.rows.len() >= 140, "{} rows", report.rows.len());
 }

@@ -126,7 +126,27 @@ fn pointers(value: &Value, wanted: &dyn Fn(&Value) -> bool) -> Vec<String> {
 #[test]
 fn events_are_what_the_schema_says() {
     let recorded: Vec<Recorded> = samples::events().into_iter().map(samples::recorded).collect();
-    closed_type("event", &recorded, &["token", "close_time", "bid", "ask", "seen", "account", "id", "canary"]);
+    closed_type(
+        "event",
+        &recorded,
+        &[
+            "token",
+            "close_time",
+            "bid",
+            "ask",
+            "seen",
+            "account",
+            "id",
+            "canary",
+            "signed",
+            "exponent",
+            "created_at",
+            "condition",
+            "outcome",
+            "quantity_min",
+            "notional_min",
+        ],
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ use arbees::domain::market::{
 use arbees::domain::money::{Edge, Price, Probability, Quantity, Usd};
 use arbees::domain::order::{Action, Groups, Order, Stance, TimeInForce};
 use arbees::domain::report::{FillReport, FillSource, Liquidity, VenueMode};
+use arbees::domain::signed::{SignedOrder, VenueOrderType};
 use arbees::domain::time::Time;
 use arbees::domain::verdict::{Approver, Check, Coordinates, Failure, Reason, Verdict};
 use serde_bytes::ByteBuf;
@@ -97,7 +98,7 @@ fn liquidities() -> Vec<Liquidity> {
 
 fn fill_sources() -> Vec<FillSource> {
     every!(FillSource; Venue: FillSource::Venue; Tape: FillSource::Tape { row: 68_080, ts_ms: 1_767_830_400_000 };
-        DemoMarket: FillSource::DemoMarket; KalshiBook: FillSource::KalshiBook; SignalQuote: FillSource::SignalQuote)
+        DemoMarket: FillSource::DemoMarket; KalshiBook: FillSource::KalshiBook; PolymarketBook: FillSource::PolymarketBook; SignalQuote: FillSource::SignalQuote)
 }
 
 fn approvers() -> Vec<Approver> {
@@ -210,6 +211,44 @@ fn market(status: MarketStatus, source: MarketSource, close_time: Option<Time>) 
     Event::MarketSeen { market: Box::new(market) }
 }
 
+/// An outcome token, with everything that may be said of one.
+fn token_market() -> Market {
+    let instrument = instruments().remove(1);
+    Market {
+        key: instrument.book_key(),
+        status: MarketStatus::Open,
+        grid: PriceGrid::uniform(price("0.001")),
+        fee: FeeRate { exponent: 2, ..FeeRate::new(50_000, 0) },
+        source: MarketSource::Venue,
+        close_time: None,
+        condition: Some(instrument.market),
+        outcome: Some(instrument.outcome),
+        quantity_min: quantity("5"),
+        notional_min: usd("1"),
+    }
+}
+
+fn signed(order_type: VenueOrderType) -> SignedOrder {
+    let address = "0xAbcdef0123456789aBCDef0123456789ABCDEF01";
+    SignedOrder {
+        venue_order_id: VenueOrderId::new(&format!("0x{}", "5a".repeat(32))).expect("id"),
+        exchange: address.to_lowercase().into(),
+        salt: 9_007_199_254_740_991,
+        maker: address.into(),
+        signer: address.into(),
+        token: instruments().remove(1).token.expect("token"),
+        maker_amount: 51_480_000,
+        taker_amount: 99_000_000,
+        action: Action::Buy,
+        signature_type: 3,
+        timestamp_ms: 1_769_562_842_532,
+        expiration: 1_769_563_200,
+        order_type,
+        post_only: false,
+        sealed_signature: bytes(),
+    }
+}
+
 fn limits() -> Limits {
     arbees::config::from_sources(&arbees::config::Variables::new(), None).expect("defaults").limits
 }
@@ -239,6 +278,7 @@ pub fn events() -> Vec<Event> {
         OrderApproved: Event::OrderApproved { order_id: order_id(), by: Approver::Risk, verdict: bytes(), signature: bytes(), risk_epoch: 3 };
         OrderVetoed: Event::OrderVetoed { order_id: order_id(), failures: vec![failure()], verdict: bytes(), signature: bytes() };
         SubmitStarted: Event::SubmitStarted { order_id: order_id(), attempt: 1, signed: None };
+        Redeemed: Event::Redeemed { venue: Venue::Polymarket, market: token_market().key.id, amount: usd("12.5") };
         OrderAcked:
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: Some(time()) },
             Event::OrderAcked { order_id: order_id(), venue_order_id: VenueOrderId::new("v-1").expect("id"), venue_at: None };
@@ -292,8 +332,15 @@ pub fn events() -> Vec<Event> {
     let settled = |(venue, settlement)| Event::MarketSettled { venue, market: key().id, settlement };
     events.extend(settlements().into_iter().map(|settlement| settled((Venue::Kalshi, settlement))));
     events.extend(venues().into_iter().map(|venue| settled((venue, Settlement::Void))));
-    let modes = [VenueMode::Off, VenueMode::Open, VenueMode::CancelOnly, VenueMode::Halted];
+    let modes = [VenueMode::Off, VenueMode::Open, VenueMode::CancelOnly, VenueMode::PostOnly, VenueMode::Halted];
     events.extend(modes.map(|mode| Event::VenueModeChanged { venue: Venue::Kalshi, mode, why: "".into() }));
+    events.push(Event::MarketSeen { market: Box::new(token_market()) });
+    let mut timed = order(instruments().remove(1), Action::Buy, TimeInForce::Gtd);
+    timed.created_at = Some(time());
+    events.push(Event::ExternalOrderSeen { order: Box::new(timed), venue_order_id: VenueOrderId::new("v-3").expect("id") });
+    let types = [VenueOrderType::Gtc, VenueOrderType::Gtd, VenueOrderType::Fok, VenueOrderType::Fak];
+    let sent = |order_type| Event::SubmitStarted { order_id: order_id(), attempt: 1, signed: Some(Box::new(signed(order_type))) };
+    events.extend(types.map(sent));
     let tripped = |scope| Event::BreakerTripped { scope, reason: Reason::DailyLoss, observed: "".into(), limit: "".into() };
     events.extend(scopes().into_iter().map(tripped));
     events

@@ -13,9 +13,9 @@ use crate::event_log::{Done, EventStore, Head, Log, OpenOptions};
 
 /// Each round measures log and plain file next to each other; the medians count.
 const ROUNDS: usize = 3;
-/// Appenders and records per round: long enough that sled, which follows the journal, is no longer ahead of its bound.
+/// Appenders and records per round: a burst that sled, which follows the journal, may lag behind (`event_log/tail.rs` has the bounds).
 const CASES: [(usize, usize); 3] = [(1, 4_000), (64, 100_000), (1_024, 100_000)];
-/// As the log's own queue and commits (`event_log/writer.rs`).
+/// As the log's own queue and commits (`event_log/intake.rs`).
 const QUEUE_MAX: usize = 8_192;
 const COMMIT_RECORDS_GOAL: usize = 1_024;
 const COMMIT_BYTES_GOAL: usize = 256 * 1024;

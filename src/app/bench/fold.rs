@@ -9,7 +9,7 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::{Hash, Instance, Mode};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::record;
-use crate::event_log::{EventStore, Log, OpenOptions, StoredBytes, read_ahead};
+use crate::event_log::{EventStore, Log, OpenOptions, read_ahead};
 use crate::projections::Projections;
 
 const EVENTS: usize = 1_000_000;
@@ -103,20 +103,16 @@ fn from_log(stage: &Stage, folder: &Path) -> anyhow::Result<i64> {
     let (log, _) = Log::open(&OpenOptions::new(folder, Mode::Paper), |_, _| {})?;
     let started = stage.nanos();
     let mut book = Projections::default();
-    let broken = read_ahead(&log, 1, |stored| match folded(&mut book, stored) {
+    let broken = read_ahead(&log, 1, |stored| match book.fold(&stored.recorded) {
         Ok(()) => ControlFlow::Continue(()),
         Err(error) => ControlFlow::Break(error),
     })?;
     if let Some(error) = broken {
-        return Err(error);
+        return Err(error.into());
     }
     let took = stage.nanos() - started;
     checked(&book)?;
     Ok(took)
-}
-
-fn folded(book: &mut Projections, stored: &StoredBytes) -> anyhow::Result<()> {
-    Ok(book.fold(&stored.decode()?.recorded)?)
 }
 
 /// From a closed log to an engine that has started.

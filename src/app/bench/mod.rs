@@ -21,8 +21,12 @@ mod polymarket;
 mod records;
 /// Figures as a table and as JSON.
 mod report;
+/// A venue that takes every order.
+mod sink;
 /// Folders, programs and clocks of the benchmarks.
 mod stage;
+/// Texts read, beside the same texts parsed as any JSON.
+mod timing;
 
 use crate::cli::Exit;
 use crate::cli::Style;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::rehearsal::matrix;
+use super::rehearsal::{Kalshi, Polymarket, matrix};
 use super::{Books, Role, Running, commands, start};
 use crate::bus::Bus;
 use crate::cli::args::{DemoArgs, Json, OrdersArgs, ReplayArgs};
@@ -31,8 +31,10 @@ const SEED: u64 = 20_261_122;
 /// Left at the end for settlement and tables.
 const TAIL: Duration = Duration::from_millis(1_500);
 /// What the rehearsal takes of the demo's time.
-const REHEARSAL: Duration = Duration::from_secs(6);
+const REHEARSAL: Duration = Duration::from_secs(8);
 const REHEARSED: &[&str] = &["none", "filled, reply lost", "lost on the way", "503, processed", "429", "fills missing on WS"];
+/// Polymarket's trades settle later, or fail to.
+const REHEARSED_SETTLING: &[&str] = &["none", "filled, reply lost", "lost on the way", "429", "delayed, then matched", "settlement failed"];
 const READY_WAIT: Duration = Duration::from_secs(10);
 
 pub async fn run(config: Config, args: &DemoArgs) -> anyhow::Result<Exit> {
@@ -79,16 +81,21 @@ async fn in_folder(config: &Config, args: &DemoArgs, folder: &std::path::Path) -
     Ok(if identical && rehearsed { Exit::Good } else { Exit::Failed })
 }
 
-/// The live Kalshi code against Kalshi's double, with a few faults on. Returns whether log and venue agreed.
+/// The live code of both venues against their doubles, at once, with a few faults on. Returns whether log and venue agreed.
 async fn rehearsal(folder: &std::path::Path) -> anyhow::Result<bool> {
-    println!("\nrehearsal: the live Kalshi code against Kalshi's protocol on this machine, faults on (all of them: arbees rehearse)\n");
-    std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    let report = matrix::play(folder, REHEARSED, &|_| {}).await?;
-    print!("{}", matrix::table(&report));
-    if report.is_good() {
-        println!("log and venue agree: orders, fills, positions, cash to the cent; nothing was sent twice");
+    println!("\nrehearsal: the live code against each venue's protocol on this machine, faults on (all of them: arbees rehearse)\n");
+    let (kalshi, polymarket) = (folder.join("kalshi"), folder.join("polymarket"));
+    for folder in [&kalshi, &polymarket] {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} can't be made", folder.display()))?;
     }
-    Ok(report.is_good())
+    let played = matrix::play::<Kalshi>(&kalshi, REHEARSED, &|_| {});
+    let (kalshi, polymarket) = tokio::try_join!(played, matrix::play::<Polymarket>(&polymarket, REHEARSED_SETTLING, &|_| {}))?;
+    print!("kalshi\n{}\npolymarket\n{}", matrix::table(&kalshi), matrix::table(&polymarket));
+    let good = kalshi.is_good() && polymarket.is_good();
+    if good {
+        println!("log and venues agree: orders, fills, positions, cash to the cent; nothing was sent twice");
+    }
+    Ok(good)
 }
 
 fn settings(data_dir: PathBuf, nats_url: &str) -> anyhow::Result<Config> {

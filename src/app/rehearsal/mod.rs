@@ -1,25 +1,25 @@
-//! A rehearsal: the live Kalshi code, all of it, against Kalshi's double over real HTTP and WebSocket, with faults on
-//! demand. Used by the demo, by the table of faults and by tests.
+//! A rehearsal: the live code of a venue, all of it, against that venue's double over real HTTP and WebSocket, with faults
+//! on demand. Used by the demo, by the table of faults and by tests.
 
+/// Kalshi's double.
+pub mod kalshi;
 /// Every fault with every kind of order.
 pub mod matrix;
+/// Polymarket's double.
+pub mod polymarket;
 /// Whether the log and the venue tell the same story.
 pub mod truth;
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ring::rand::SystemRandom;
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
-use super::keys::write_private;
 use super::{Books, Role, Running, start};
 use crate::bus::Bus;
 use crate::bus::embedded::EmbeddedBus;
@@ -28,28 +28,50 @@ use crate::config::{Config, from_sources};
 use crate::domain::ids::{OrderId, SignalId};
 use crate::domain::market::Venue;
 use crate::domain::time::Time;
-use crate::exchange::kalshi::{self, KalshiExchange, KeyOptions, MarketSpec, Options};
 use crate::http::Queries;
-use crate::projections::OrderRecord;
+use crate::projections::{OrderRecord, Projections};
+pub use kalshi::{Kalshi, TICKER};
+pub use polymarket::{Polymarket, SLUG};
 
 /// The double answers in milliseconds; what takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-const KEY_ID: &str = "11111111-2222-3333-4444-555555555555";
-/// The SubjectPublicKeyInfo of an Ed25519 key is this and the key (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// A venue's double as a rehearsal needs it.
+pub trait Double: Sized + Send + Sync {
+    const VENUE: Venue;
+    /// What it is started with, beside markets and keys.
+    type Options: Clone + std::fmt::Debug + Send + Sync;
+
+    fn options() -> Self::Options;
+    /// The market that is there where none is named.
+    fn usual_market() -> &'static str;
+    /// Opens it with these markets and a key whose file lies in `folder`.
+    fn open(folder: &Path, options: Self::Options, markets: &[Book], now: Time) -> impl Future<Output = anyhow::Result<Self>> + Send;
+    fn admin_url(&self) -> String;
+    fn api_url(&self) -> String;
+    /// Settings of an engine that trades there.
+    fn settings(&self, stream: bool) -> Vec<(&'static str, String)>;
+    /// How a signal names an outcome of a market.
+    fn named(&self, market: &str, side: &str) -> Value;
+    /// What the admin port's truth counts this order under.
+    fn name_of(record: &OrderRecord) -> String;
+    /// Everything in which the log and the venue's own books differ.
+    fn differences(truth: &Value, book: &Projections) -> Vec<String>;
+    fn stop(self) -> impl Future<Output = ()> + Send;
+}
 
 /// What differs from the ordinary.
 #[derive(Clone, Debug)]
-pub struct Setup {
+pub struct Setup<D: Double = Kalshi> {
     /// Settings beside those of the rehearsal.
     pub settings: Vec<(String, String)>,
-    /// Tickers, each with the crowd's book: bids, asks.
+    /// Markets, each with the crowd's book in YES's terms: bids, asks.
     pub markets: Vec<Book>,
     /// How long an attempt may still arrive at the double.
     pub stale_after_ms: i64,
     pub stream: bool,
-    pub venue: Options,
+    pub venue: D::Options,
 }
 
 #[derive(Clone, Debug)]
@@ -66,26 +88,23 @@ impl Book {
     }
 }
 
-impl Default for Setup {
+impl<D: Double> Default for Setup<D> {
     fn default() -> Self {
         Self {
             settings: Vec::new(),
-            markets: vec![Book::usual(TICKER)],
+            markets: vec![Book::usual(D::usual_market())],
             stale_after_ms: 2_000,
             stream: true,
-            venue: Options { skew_ms_max: 30_000, ..Options::default() },
+            venue: D::options(),
         }
     }
 }
 
-pub const TICKER: &str = "KXREHEARSAL-26NOV22-A";
-
 /// The double with its admin port, and whatever runs against it.
-pub struct Stage {
-    pub venue: kalshi::Running,
+pub struct Stage<D: Double = Kalshi> {
+    pub venue: D,
     pub folder: PathBuf,
-    pub setup: Setup,
-    key_path: PathBuf,
+    pub setup: Setup<D>,
     http: reqwest::Client,
     signals: AtomicU32,
     clock: Clock,
@@ -113,22 +132,13 @@ impl Wish {
     }
 }
 
-impl Stage {
+impl<D: Double> Stage<D> {
     /// Opens the double with its markets. `folder` is fresh and stays the caller's.
-    pub async fn open(folder: &Path, setup: Setup) -> anyhow::Result<Self> {
+    pub async fn open(folder: &Path, setup: Setup<D>) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| anyhow::anyhow!("no randomness for a key"))?;
-        let key = Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let key_path = folder.join("kalshi.pem");
-        write_private(&key_path, pem("PRIVATE KEY", document.as_ref()).as_bytes())?;
-        let public = [&SPKI_PREFIX[..], key.public_key().as_ref()].concat();
-        let mut options = setup.venue.clone();
-        options.keys.push(KeyOptions::new(KEY_ID, &pem("PUBLIC KEY", &public)));
-        let now = clock.now().wall;
-        options.markets.extend(setup.markets.iter().map(|book| MarketSpec::open(&book.ticker, now)));
-        let venue = KalshiExchange::start(options).await?;
+        let venue = D::open(folder, setup.venue.clone(), &setup.markets, clock.now().wall).await?;
         let http = crate::http::client().build()?;
-        let stage = Self { venue, folder: folder.to_owned(), setup, key_path, http, signals: AtomicU32::new(0), clock };
+        let stage = Self { venue, folder: folder.to_owned(), setup, http, signals: AtomicU32::new(0), clock };
         for book in stage.setup.markets.clone() {
             let side = |levels: &[(&str, &str)]| levels.iter().map(|(price, count)| json!([price, count])).collect::<Vec<_>>();
             let levels = json!({ "bids": side(&book.bids), "asks": side(&book.asks) });
@@ -145,17 +155,10 @@ impl Stage {
             ("DATA_DIR", self.folder.join("data").display().to_string()),
             ("HTTP_ADDR", "127.0.0.1:0".to_owned()),
             ("INSTANCE", "rehearsal".to_owned()),
-            ("KALSHI_API_KEY_ID", KEY_ID.to_owned()),
-            ("KALSHI_PRIVATE_KEY_PATH", self.key_path.display().to_string()),
-            ("KALSHI_API_URL", self.venue.api_url()),
-            ("KALSHI_REQUEST_TIMEOUT_MS", "1000".to_owned()),
-            ("KALSHI_RECONCILE_EVERY_MS", "1000".to_owned()),
             ("DUPLICATE_INTENT_MS", "0".to_owned()),
         ];
-        let mut all: BTreeMap<String, String> = set.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        if self.setup.stream {
-            all.insert("KALSHI_WS_URL".to_owned(), self.venue.ws_url());
-        }
+        let all = set.into_iter().chain(self.venue.settings(self.setup.stream));
+        let mut all: BTreeMap<String, String> = all.map(|(name, value)| (name.to_owned(), value)).collect();
         all.extend(self.setup.settings.iter().cloned());
         all
     }
@@ -214,12 +217,16 @@ impl Stage {
         let id = format!("rehearsal-{}-{number}", self.now().ms());
         let now = self.now();
         let bid_side = wish.side == "yes";
-        let mut signal = json!({
-            "signal_id": id, "market_id": wish.ticker, "side": wish.side, "action": wish.action, "limit_price": wish.price,
+        let mut signal = self.venue.named(&wish.ticker, wish.side);
+        let terms = json!({
+            "signal_id": id, "side": wish.side, "action": wish.action, "limit_price": wish.price,
             "model_prob": if bid_side { "0.80" } else { "0.20" },
             "created_at": now.to_string(), "price_ts": now.to_string(), "ttl_ms": wish.ttl_ms,
             "yes_bid": "0.48", "yes_ask": "0.50", "liquidity_available": "100",
         });
+        for (name, value) in terms.as_object().into_iter().flatten() {
+            signal[name] = value.clone();
+        }
         if let Some(tif) = wish.tif {
             signal["tif"] = tif.into();
         }
@@ -232,7 +239,7 @@ impl Stage {
 
     pub async fn send(&self, running: &Running, wish: &Wish) -> anyhow::Result<SignalId> {
         let (id, signal) = self.signal(wish);
-        running.bus.publish_signal("signals.kalshi", signal.to_string().into()).await?;
+        running.bus.publish_signal(&format!("signals.{}", D::VENUE), signal.to_string().into()).await?;
         Ok(id)
     }
 
@@ -285,7 +292,7 @@ impl Stage {
         let mut last = Vec::new();
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
-                last = truth::differences(&self.truth().await?, running).await?;
+                last = self.differences(&self.truth().await?, running).await;
                 if last.is_empty() {
                     return anyhow::Ok(());
                 }
@@ -299,9 +306,15 @@ impl Stage {
         }
     }
 
-    /// Whether the engine takes orders for Kalshi.
+    /// Everything in which log and venue differ, in words; empty when they agree and nothing is open.
+    pub async fn differences(&self, truth: &Value, running: &Running) -> Vec<String> {
+        let book = running.engine.query(|engine| engine.book().clone()).await;
+        book.map_or_else(|| vec!["the engine has ended".to_owned()], |book| D::differences(truth, &book))
+    }
+
+    /// Whether the engine takes orders for this venue.
     pub async fn is_open(&self, running: &Running) -> bool {
-        let mode = running.engine.query(|engine| engine.book().venues.mode(Venue::Kalshi)).await;
+        let mode = running.engine.query(|engine| engine.book().venues.mode(D::VENUE)).await;
         mode == Some(crate::domain::report::VenueMode::Open)
     }
 
@@ -316,10 +329,4 @@ impl Stage {
         };
         tokio::time::timeout(PATIENCE, wait).await.with_context(|| format!("waited {} s for {what}", PATIENCE.as_secs()))
     }
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
-    format!("-----BEGIN {kind}-----\n{}\n-----END {kind}-----\n", lines.join("\n"))
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::app::Running;
 use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
 use crate::projections::{OrderRecord, Projections};
@@ -14,11 +13,6 @@ use crate::projections::{OrderRecord, Projections};
 ///
 /// Held against each other: each venue order to one intent of the log and no intent to two orders, filled quantities,
 /// positions, cash to the millionth; and no order whose fate is unknown.
-pub async fn differences(truth: &Value, running: &Running) -> anyhow::Result<Vec<String>> {
-    let book = running.engine.query(|engine| engine.book().clone()).await;
-    Ok(book.map_or_else(|| vec!["the engine has ended".to_owned()], |book| between(truth, &book)))
-}
-
 pub fn between(truth: &Value, book: &Projections) -> Vec<String> {
     match compared(truth, book) {
         Ok(found) => found,
@@ -33,12 +27,17 @@ fn compared(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
     Ok(found)
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
     value[name].as_str().with_context(|| format!("no {name} in {value}"))
 }
 
-fn rows<'a>(truth: &'a Value, name: &str) -> anyhow::Result<&'a serde_json::Map<String, Value>> {
+pub(super) fn rows<'a>(truth: &'a Value, name: &str) -> anyhow::Result<&'a serde_json::Map<String, Value>> {
     truth[name].as_object().with_context(|| format!("no {name}"))
+}
+
+pub(super) fn money(value: &Value, name: &str) -> anyhow::Result<Usd> {
+    let text = text(value, name)?;
+    Usd::parse(text).map_err(|error| anyhow::anyhow!("{name} {text}: {error}"))
 }
 
 /// Contracts; below zero NO is held.
@@ -85,8 +84,7 @@ fn positions(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
 }
 
 fn cash(truth: &Value, book: &Projections) -> anyhow::Result<Option<String>> {
-    let text = text(&truth["cash"], "cash")?;
-    let theirs = Usd::parse(text).map_err(|error| anyhow::anyhow!("cash {text}: {error}"))?;
+    let theirs = money(&truth["cash"], "cash")?;
     let Some(ours) = book.cash.account(Venue::Kalshi).map(|account| account.cash) else {
         return Ok(Some(format!("no account here, ${theirs} there")));
     };

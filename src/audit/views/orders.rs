@@ -30,6 +30,7 @@ pub struct OrderView {
     pub limit: Price,
     pub tif: &'static str,
     pub state: OrderState,
+    /// As acknowledged, or as it was known before it was sent.
     pub venue_order_id: Option<VenueOrderId>,
     pub approved_by: Option<&'static str>,
     /// Attempts to send.
@@ -116,7 +117,7 @@ pub fn order_view(record: &OrderRecord) -> OrderView {
         limit: order.limit,
         tif: narrate::tif(order),
         state: record.state,
-        venue_order_id: record.venue_order_id.clone(),
+        venue_order_id: record.venue_name().cloned(),
         approved_by: record.approved_by.map(narrate::approver),
         attempts: record.attempts,
         reserved: record.reserved(),

@@ -11,6 +11,7 @@ pub struct PnlView {
     pub cash: Usd,
     /// What outstanding orders may still take.
     pub reserved: Usd,
+    /// Less what was sold for and isn't settled yet.
     pub free_cash: Usd,
     /// Cash and holdings at their marks.
     pub equity: Usd,
@@ -42,7 +43,7 @@ pub fn pnl(book: &Projections) -> PnlView {
     PnlView {
         cash: cash.cash,
         reserved: cash.reserved,
-        free_cash: cash.cash - cash.reserved,
+        free_cash: cash.free_in_all(),
         equity: cash.equity(),
         marked_value: cash.marked_value,
         realized_pnl: cash.realized,

@@ -32,6 +32,11 @@ pub struct PositionView {
     pub unrealized_pnl: Usd,
     pub fees: Usd,
     pub game: GameId,
+    /// What the result pays once its tokens are redeemed: in the equity, not in the cash.
+    pub redeemable: Usd,
+    /// What to redeem and how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redeem: Option<String>,
     /// How the market ended, once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled: Option<String>,
@@ -63,6 +68,15 @@ pub fn position_view(book: &Projections, key: &BookKey, position: &Position) -> 
         unrealized_pnl: position.unrealized(),
         fees: position.fees,
         game: position.groups.game.clone(),
+        redeemable: position.redeemable,
+        redeem: redeem(position),
         settled: book.markets.settlement(key).map(narrate::settlement),
     }
+}
+
+fn redeem(position: &Position) -> Option<String> {
+    let (instrument, amount) = (&position.instrument, position.redeemable);
+    let token = instrument.token.as_ref().map_or(String::new(), |token| format!(" (token {token})"));
+    let what = format!("condition {}{token} for ${amount}", instrument.market);
+    (!amount.is_zero()).then(|| format!("{what}: claim it on polymarket.com, or redeemPositions of the collateral adapter"))
 }

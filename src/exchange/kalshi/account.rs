@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::ids::{Id, MarketNo, OrderNo};
 use super::orders::Fill;
 use crate::domain::market::Settlement;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::time::Time;
+use crate::exchange::ids::{Id, MarketNo, OrderNo};
 
 /// Versions of cash and positions that a lagging read may still see.
 const PAST_MAX: usize = 512;

@@ -11,9 +11,9 @@ use rsa::sha2::Sha256;
 use rsa::signature::Verifier as _;
 use thiserror::Error;
 
-use super::ids::AccountNo;
 use super::refusal::Refusal;
 use crate::domain::time::Time;
+use crate::exchange::ids::AccountNo;
 
 /// A SubjectPublicKeyInfo of Ed25519 is this and 32 bytes.
 const ED25519_SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

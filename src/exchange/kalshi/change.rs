@@ -1,13 +1,13 @@
 //! Orders that are already there: cancelled, decreased, amended, expired.
 
 use super::core::{Core, Job};
-use super::ids::{AccountNo, OrderNo};
 use super::orders::{Reason, Status};
 use super::place::Took;
 use super::refusal::Refusal;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, OrderNo};
 
 /// What an amendment asks for; the count is the total: filled plus wanted.
 #[derive(Clone, Debug)]

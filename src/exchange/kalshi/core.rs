@@ -7,13 +7,13 @@ use serde::Deserialize;
 
 use super::account::{Account, held};
 use super::groups::Groups;
-use super::ids::{AccountNo, CROWD, Id, MarketNo, OrderNo};
 use super::markets::Market;
 use super::notices::Notice;
 use super::orders::Order;
 use crate::domain::fees::BalanceUnit;
 use crate::domain::money::{Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, CROWD, Id, MarketNo, OrderNo};
 
 /// How the venue plays where the protocol pages leave a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::json;
 
 use super::core::Core;
-use super::ids::{AccountNo, Id, OrderNo};
 use super::notices::{Body, Channel, Notice};
 use super::refusal::Refusal;
 use super::wire::count;
 use crate::domain::money::Quantity;
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, Id, OrderNo};
 
 const WINDOW_MS: i64 = 15_000;
 

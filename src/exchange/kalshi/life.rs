@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::account::{Moved, Settled};
 use super::core::{Core, Job};
-use super::ids::{AccountNo, CROWD, MarketNo, OrderNo};
 use super::markets::{FeeTerms, Life, Market, MarketSpec, result_word, settlement_price};
 use super::notices::{Body, Channel, Notice};
 use super::orders::{InForce, NewOrder, Reason, Source};
@@ -15,6 +14,7 @@ use crate::domain::market::{PriceBand, PriceGrid, Settlement};
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, CROWD, MarketNo, OrderNo};
 
 impl Core {
     /// `None` when the ticker is taken or the bands are no grid.
@@ -291,7 +291,7 @@ fn crowd_order(market: MarketNo, side: Side, price: Price, quantity: Quantity, i
         quantity,
         in_force,
         expires: None,
-        self_trade: super::book::SelfTrade::Allowed,
+        self_trade: crate::exchange::book::SelfTrade::Allowed,
         post_only: false,
         reduce_only: false,
         cancel_on_pause: false,

@@ -5,16 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ids::AccountNo;
-use crate::domain::time::{Mono, NANOS_PER_MS};
-
-/// Tokens a second, and how many may gather.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    pub refill_rate: i64,
-    pub bucket_capacity: i64,
-}
+use crate::domain::time::Mono;
+use crate::exchange::bucket::{Bucket, Budget};
+use crate::exchange::ids::AccountNo;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,13 +39,6 @@ pub enum Bill {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// In thousandths, so that a millisecond's refill is exact.
-    milli: i64,
-    at: Mono,
-}
-
 /// An account's bucket: for reads, or for writes on a shard.
 type BucketKey = (AccountNo, Option<u32>);
 
@@ -79,7 +65,7 @@ impl Buckets {
             Bill::Write { tokens, shard: Some(shard) } => (*tokens, vec![(account, Some(*shard))]),
             Bill::Write { tokens, shard: None } => (*tokens, shards.iter().map(|shard| (account, Some(*shard))).collect()),
         };
-        let enough = keys.iter().all(|key| self.filled(*key, now).milli >= tokens * 1_000);
+        let enough = keys.iter().all(|key| self.filled(*key, now).holds(tokens));
         if enough {
             for key in keys {
                 self.filled(key, now).milli -= tokens * 1_000;
@@ -90,11 +76,8 @@ impl Buckets {
 
     fn filled(&mut self, key: BucketKey, now: Mono) -> &mut Bucket {
         let budget = if key.1.is_none() { self.limits.read } else { self.limits.write };
-        let full = Bucket { milli: budget.bucket_capacity * 1_000, at: now };
-        let bucket = self.buckets.entry(key).or_insert(full);
-        let passed_ms = (now.0 - bucket.at.0) / NANOS_PER_MS;
-        bucket.milli = bucket.milli.saturating_add(passed_ms.saturating_mul(budget.refill_rate)).min(full.milli);
-        bucket.at = bucket.at.plus_ms(passed_ms);
+        let bucket = self.buckets.entry(key).or_insert_with(|| Bucket::full(budget, now));
+        bucket.fill(budget, now);
         bucket
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::book::Book;
-use super::ids::Id;
 use super::wire::{count, price, stamp};
 use crate::domain::decimal::Decimal;
 use crate::domain::market::{FeeRate, PriceBand, PriceGrid, Settlement};
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Rounding};
 use crate::domain::time::Time;
+use crate::exchange::book::Book;
+use crate::exchange::ids::Id;
 
 /// The taker's rate before the series' multiplier, in millionths (`kalshi.md` §5).
 const TAKER_MICROS: i64 = 70_000;

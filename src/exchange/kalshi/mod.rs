@@ -55,24 +55,18 @@ mod account;
 mod admin;
 /// Who calls.
 mod auth;
-/// One market's resting orders.
-mod book;
 /// Cancel, decrease, amend, expire.
 mod change;
 /// The state, and time.
 mod core;
-/// What goes wrong on demand.
-mod faults;
+/// How it says what goes wrong.
+mod dialect;
 /// Rolling limits over orders.
 mod groups;
-/// Small numbers for orders, accounts, markets.
-mod ids;
 /// Lives of markets and of the exchange; the crowd.
 mod life;
 /// Token buckets.
 mod limits;
-/// TCP connections that can be torn down.
-mod line;
 /// Markets and their grids.
 mod markets;
 /// What sessions are told.
@@ -85,8 +79,6 @@ mod orders;
 mod place;
 /// The venue's error shapes.
 mod refusal;
-/// What was asked.
-mod requests;
 /// REST.
 mod rest;
 /// The two listeners.
@@ -100,9 +92,10 @@ mod wire;
 /// WebSocket.
 mod ws;
 
+pub use super::bucket::Budget;
 pub use auth::NotAPublicKey;
 pub use core::{Core, FillOrKill, PostOnlyCross, Rules};
-pub use limits::{Budget, Limits};
+pub use limits::Limits;
 pub use markets::{FeeTerms, Life, MarketSpec, structure_bands};
 pub use options::{KeyOptions, MEMBER, Options};
 pub use server::{KalshiExchange, Running, StartError};

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::ids::{AccountNo, MarketNo};
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity};
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, MarketNo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Channel {
@@ -35,7 +35,18 @@ impl Channel {
         Self::OrderGroupUpdates,
     ];
 
-    pub fn as_str(self) -> &'static str {
+    /// The names, in the same order.
+    pub const NAMES: [&'static str; 10] = {
+        let mut names = [""; 10];
+        let mut at = 0;
+        while at < 10 {
+            names[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        names
+    };
+
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::OrderbookDelta => "orderbook_delta",
             Self::Ticker => "ticker",

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::auth::{Key, Keys, PublicKey};
 use super::core::{Core, Rules};
-use super::ids::AccountNo;
 use super::limits::Limits;
 use super::markets::MarketSpec;
 use super::server::StartError;
 use crate::clock::Clock;
 use crate::domain::money::Usd;
 use crate::domain::time::Time;
+use crate::exchange::ids::AccountNo;
 
 /// The account that has everything where nobody names another.
 pub const MEMBER: &str = "member";

@@ -1,11 +1,12 @@
 //! Orders and fills as the venue keeps them.
 
-use super::book::SelfTrade;
-use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use crate::domain::fees::OrderFees;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::book::SelfTrade;
+pub use crate::exchange::ids::Source;
+use crate::exchange::ids::{AccountNo, Id, MarketNo, OrderNo};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -44,25 +45,6 @@ pub enum Reason {
     Trade,
     PostOnlyCrossCancel,
     ReduceOnlyCancel,
-}
-
-/// Where an order came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    Api,
-    /// As if placed on the website with the same account.
-    Website,
-    Crowd,
-}
-
-impl Source {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Website => "website",
-            Self::Crowd => "crowd",
-        }
-    }
 }
 
 /// The part of an order that changes; each change is kept for reads that lag.

@@ -1,14 +1,14 @@
 //! A new order: what refuses it, what it trades at once, and where its rest goes.
 
-use super::book::{Contact, Entry, Newcomer, SelfTrade};
 use super::core::{Core, FillOrKill, Job, PostOnlyCross};
-use super::ids::{CROWD, OrderNo};
 use super::markets::Life;
 use super::orders::{InForce, NewOrder, Order, Reason, Source, Status};
 use super::refusal::Refusal;
 use crate::domain::fees::{OrderFees, taker_bound};
 use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
+use crate::exchange::book::{Contact, Entry, Newcomer, SelfTrade};
+use crate::exchange::ids::{CROWD, OrderNo};
 
 /// What the call that placed or changed an order traded by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,31 +1,26 @@
 //! Two listeners over one state: the venue's own port, and the admin port.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::auth::{Keys, NotAPublicKey};
 use super::core::Core;
-use super::faults::Faults;
+use super::dialect::DIALECT;
 use super::limits::Buckets;
-use super::line::{Line, Lines};
 use super::options::Options;
-use super::requests::Requests;
-use super::ws::Hub;
+use super::ws::session::Session;
 use super::{admin, rest, ws};
 use crate::clock::Clock;
 use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity};
-
-/// How often what is due (expiries, closes, timed fills) is looked for when nobody calls.
-const TICK: Duration = Duration::from_millis(5);
+use crate::exchange::doors::{Doors, NoPort, Stopped, stop};
+use crate::exchange::faults::Faults;
+use crate::exchange::requests::Requests;
+use crate::exchange::sockets::Hub;
 
 /// Everything behind the one lock.
 pub struct Inner {
@@ -33,7 +28,7 @@ pub struct Inner {
     pub faults: Faults,
     pub buckets: Buckets,
     pub requests: Requests,
-    pub hub: Hub,
+    pub hub: Hub<Session>,
     /// Reads of an account's data see the venue as it was so long ago.
     pub read_lag_ms: i64,
 }
@@ -54,7 +49,7 @@ pub struct Shared {
     pub ping_every: Duration,
     inner: Arc<Mutex<Inner>>,
     keys: Arc<Mutex<Arc<Keys>>>,
-    stop: watch::Receiver<bool>,
+    stopped: Stopped,
 }
 
 impl Shared {
@@ -67,7 +62,7 @@ impl Shared {
         let result = work(inner);
         let notices = std::mem::take(&mut inner.core.notices);
         if !notices.is_empty() {
-            inner.hub.tell(&notices, &inner.core, &mut inner.faults);
+            ws::tell(&mut inner.hub, &notices, &inner.core, &mut inner.faults);
         }
         result
     }
@@ -84,8 +79,7 @@ impl Shared {
 
     /// Resolves when the venue ends.
     pub async fn stopped(&self) {
-        // A sender that is gone has ended, too.
-        let _ = self.stop.clone().wait_for(|stopped| *stopped).await;
+        self.stopped.wait().await;
     }
 }
 
@@ -97,8 +91,7 @@ pub struct Running {
     pub rest_addr: SocketAddr,
     pub admin_addr: SocketAddr,
     shared: Shared,
-    stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    doors: Doors,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -107,18 +100,18 @@ pub enum StartError {
     Key(String, NotAPublicKey),
     #[error("market {0}: named twice, or its bands are no price grid")]
     Market(String),
-    #[error("port {0}: {1}")]
-    Port(u16, io::Error),
+    #[error(transparent)]
+    Port(#[from] NoPort),
 }
 
 impl KalshiExchange {
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let clock = options.clock.clone().unwrap_or_else(Clock::system);
         let (core, keys) = options.build(clock.now().wall)?;
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = stop();
         let inner = Inner {
             core,
-            faults: Faults::default(),
+            faults: Faults::new(&DIALECT),
             buckets: Buckets::new(options.limits),
             requests: Requests::default(),
             hub: Hub::default(),
@@ -129,38 +122,14 @@ impl KalshiExchange {
             ping_every: options.ping_every,
             inner: Arc::new(Mutex::new(inner)),
             keys: Arc::new(Mutex::new(Arc::new(keys))),
-            stop: stopped,
+            stopped: stopped.clone(),
         };
         let venue = Router::new().route(ws::PATH, get(ws::handshake)).fallback(rest::serve).with_state(shared.clone());
         let admin = Router::new().fallback(admin::serve).with_state(shared.clone());
-        let (rest_addr, rest_task) = listen(options.port, venue, shared.clone()).await?;
-        let (admin_addr, admin_task) = listen(options.admin_port, admin, shared.clone()).await?;
-        let ticking = tokio::spawn(tick(shared.clone()));
-        Ok(Running { rest_addr, admin_addr, shared, stop, tasks: vec![rest_task, admin_task, ticking] })
-    }
-}
-
-async fn listen(port: u16, router: Router, shared: Shared) -> Result<(SocketAddr, JoinHandle<()>), StartError> {
-    let failed = |error| StartError::Port(port, error);
-    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    let service = router.into_make_service_with_connect_info::<Line>();
-    let task = tokio::spawn(async move {
-        let stopped = async move { shared.stopped().await };
-        // It ends with the venue; a broken listener ends it, too, and every call then says so.
-        let _ = axum::serve(Lines(listener), service).with_graceful_shutdown(stopped).await;
-    });
-    Ok((address, task))
-}
-
-async fn tick(shared: Shared) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => shared.with(|_| ()),
-            () = shared.stopped() => return,
-        }
+        let ticking = shared.clone();
+        let tick = move || ticking.with(|_| ());
+        let doors = Doors::open((stop, stopped), (options.port, venue), (options.admin_port, admin), tick).await?;
+        Ok(Running { rest_addr: doors.rest_addr, admin_addr: doors.admin_addr, shared, doors })
     }
 }
 
@@ -186,13 +155,6 @@ impl Running {
 
     /// Ends sessions, hanging calls and listeners.
     pub async fn stop(self) {
-        // Nobody hears it when everything has ended by itself.
-        let _ = self.stop.send(true);
-        for task in self.tasks {
-            let abort = task.abort_handle();
-            if tokio::time::timeout(Duration::from_secs(1), task).await.is_err() {
-                abort.abort();
-            }
-        }
+        self.doors.close().await;
     }
 }

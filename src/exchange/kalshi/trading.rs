@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::core::Core;
-use super::ids::{AccountNo, CROWD, Id, MarketNo, OrderNo};
 use super::notices::{Body, Channel, Notice};
 use super::orders::{Fill, Reason, Status};
 use super::wire::{book_side, count, outcome_side, price as price_text, seconds, stamp};
@@ -11,6 +10,7 @@ use crate::domain::matching::Side;
 use crate::domain::money::{Price, Quantity, Rounding, Usd};
 use crate::domain::report::Liquidity;
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, CROWD, Id, MarketNo, OrderNo};
 
 /// The public print.
 #[derive(Clone, Debug)]

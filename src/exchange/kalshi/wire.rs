@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::core::Core;
-use super::ids::{AccountNo, MarketNo};
 use super::orders::{Fill, Order, View};
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Usd};
 use crate::domain::time::Time;
+use crate::exchange::ids::{AccountNo, MarketNo};
 
 /// `560000` with four places is "0.5600"; what lies beyond is cut off.
 fn fixed(micros: i64, places: usize) -> String {
@@ -72,7 +72,7 @@ pub fn action(side: Side) -> &'static str {
 
 pub fn self_trade(order: &Order) -> &'static str {
     match order.self_trade {
-        super::book::SelfTrade::Maker => "maker",
+        crate::exchange::book::SelfTrade::Maker => "maker",
         _ => "taker_at_cross",
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::verdict::{Check, Reason};
 fn recomputed(case: &Case<'_>) -> Option<Edge> {
     let win = win_probability(case)?;
     let limit = case.request.limit?;
-    let fee = fees::per_contract(fee_rate(case).taker_micros, limit);
+    let fee = fees::per_contract(fee_rate(case), limit);
     Some(Edge::from_micros(win.micros() - limit.micros() - fee.micros()))
 }
 

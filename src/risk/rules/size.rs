@@ -1,7 +1,7 @@
 //! Contracts, dollars, prices.
 
 use super::Case;
-use crate::domain::money::Rounding;
+use crate::domain::money::{Quantity, Rounding, Usd};
 use crate::domain::verdict::{Check, Reason};
 
 /// Told where price and side are there. A size that Kelly could not give for want of an edge has failed there already.
@@ -11,14 +11,18 @@ pub fn minimum(case: &Case<'_>) -> Option<Check> {
     if request.limit.is_none() || request.signal.side.is_none() || !sizable {
         return None;
     }
-    let limit = case.limits.order_contracts_min;
-    let passed = request.quantity.is_some_and(|quantity| quantity >= limit);
+    let market = request.instrument.as_ref().and_then(|instrument| case.projections.markets.get(&instrument.book_key()));
+    let limit = case.limits.order_contracts_min.max(market.map_or(Quantity::ZERO, |market| market.quantity_min));
+    let dollars = market.map_or(Usd::ZERO, |market| market.notional_min);
+    let worth = |quantity| request.limit.map_or(Usd::ZERO, |price| price.times(quantity, Rounding::Down));
+    let passed = request.quantity.is_some_and(|quantity| quantity >= limit && worth(quantity) >= dollars);
     let without_edge = super::edge::minimum(case).is_some_and(|check| !check.passed);
     if !passed && request.signal.size.is_none() && without_edge {
         return None;
     }
     let observed = request.quantity.map_or("unknown".to_owned(), |quantity| quantity.to_string());
-    Some(Check::new(Reason::BelowMinimumSize, passed, observed, format!("at least {limit}")))
+    let at_least = if dollars.is_zero() { format!("at least {limit}") } else { format!("at least {limit} and ${dollars}") };
+    Some(Check::new(Reason::BelowMinimumSize, passed, observed, at_least))
 }
 
 pub fn contracts(case: &Case<'_>) -> Option<Check> {

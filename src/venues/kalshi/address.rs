@@ -1,10 +1,9 @@
 //! Where the venue is: plain text only to this machine, and paths that end where they should.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
-use thiserror::Error;
 
+pub use super::super::address::{AddressError, encoded, query, segment};
+use super::super::address::{checked, join, shown};
 use super::translate::Untranslatable;
 use crate::domain::ids::VenueOrderId;
 
@@ -14,14 +13,6 @@ pub const DEMO_API: &str = "https://external-api.demo.kalshi.co/trade-api/v2";
 pub const DEMO_WS: &str = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2";
 
 const API_PATH: &str = "/trade-api/v2";
-
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{name}: {given:?} {why}")]
-pub struct AddressError {
-    pub name: &'static str,
-    pub given: String,
-    pub why: &'static str,
-}
 
 /// The base of all REST calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +24,10 @@ pub struct WsAddress(Url);
 
 impl ApiAddress {
     pub fn new(text: &str) -> Result<Self, AddressError> {
-        let refuse = |why| Err(AddressError { name: "KALSHI_API_URL", given: shown(text), why });
-        let Ok(mut url) = Url::parse(text.trim_end_matches('/')) else { return refuse("is no address") };
+        let name = "KALSHI_API_URL";
+        let mut url = checked(name, text.trim_end_matches('/'), "https", "http")?;
         if !url.path().ends_with(API_PATH) {
-            return refuse("must end in /trade-api/v2");
-        }
-        if let Some(why) = unsafe_address(&url, "https", "http") {
-            return refuse(why);
+            return Err(AddressError { name, given: shown(text), why: "must end in /trade-api/v2" });
         }
         url.set_fragment(None);
         Ok(Self(url))
@@ -51,21 +39,13 @@ impl ApiAddress {
 
     /// `path` begins with `/` and is percent-encoded; `query` holds no `?`.
     pub fn join(&self, path: &str, query: &str) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("{}{path}", self.0.path()));
-        url.set_query((!query.is_empty()).then_some(query));
-        url
+        join(&self.0, path, query)
     }
 }
 
 impl WsAddress {
     pub fn new(text: &str) -> Result<Self, AddressError> {
-        let refuse = |why| Err(AddressError { name: "KALSHI_WS_URL", given: shown(text), why });
-        let Ok(url) = Url::parse(text) else { return refuse("is no address") };
-        match unsafe_address(&url, "wss", "ws") {
-            Some(why) => refuse(why),
-            None => Ok(Self(url)),
-        }
+        checked("KALSHI_WS_URL", text, "wss", "ws").map(Self)
     }
 
     pub fn as_str(&self) -> &str {
@@ -77,60 +57,12 @@ impl WsAddress {
     }
 }
 
-/// Passwords in addresses are not repeated.
-fn shown(text: &str) -> String {
-    match text.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host:.100}"),
-        None => text.chars().take(100).collect(),
-    }
-}
-
-fn unsafe_address(url: &Url, safe: &str, plain: &str) -> Option<&'static str> {
-    if url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
-        return Some("may hold neither a query nor a user");
-    }
-    if url.scheme() == safe {
-        return url.host_str().is_none().then_some("names no host");
-    }
-    if url.scheme() != plain {
-        return Some("must begin with https:// (REST) or wss:// (stream)");
-    }
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let loopback = host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    (!loopback).then_some("is not encrypted; http:// and ws:// are for loopback addresses only")
-}
-
-/// One part of a path, percent-encoded. Errors: parts that a server would take for something else.
-pub fn segment(text: &str) -> Result<String, Untranslatable> {
-    if text.is_empty() || text.chars().all(|c| c == '.') {
-        return Err(Untranslatable { what: "path", why: format!("{text:?} names nothing") });
-    }
-    Ok(encoded(text))
-}
-
 /// The only form of id that may stand in the path of a DELETE: `…/orders/` and `…/orders/batched` cancel everything
 /// (`kalshi.md` §11 P1).
 pub fn order_segment(id: &VenueOrderId) -> Result<String, Untranslatable> {
     let text = id.as_str();
     let hyphenated = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     if hyphenated { Ok(text.to_owned()) } else { Err(Untranslatable { what: "order id", why: format!("{text:?} is not a UUID") }) }
-}
-
-pub fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-/// `a=1&b=2`, in the order given.
-pub fn query(pairs: &[(&str, String)]) -> String {
-    pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]

@@ -6,30 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 
+use super::super::clock_skew::{ClockSkew, SkewBounds, listen};
+pub use super::super::http::ClientError;
+use super::super::http::{self, retry_after_ms, unanswered, whole};
+use super::super::standing::Standing;
 use super::address::{ApiAddress, query as written};
 use super::auth::{Haste, KeyId, SignedHeaders, Signer, keep_ready};
-use super::clock_skew::{ClockSkew, SkewBounds, http_date};
 use super::key::{KeyError, SigningKey};
 use super::rate::{BASIC, Budget, CostTable, Lane};
-use super::standing::Standing;
-use super::translate::Untranslatable;
 use super::wire::error::Refusal;
 use crate::clock::Clock;
-use crate::domain::time::Now;
 
 /// An order that would wait longer for its tokens goes back: the signal may be stale by then, which others judge.
 const ORDER_WAIT_MS_MAX: u64 = 250;
-/// Load balancers drop idle connections after a minute or so; ours go before, so that no order meets a dying one.
-const IDLE_MS_MAX: u64 = 30_000;
-const KEEPALIVE_MS: u64 = 15_000;
-/// Four times a full page of markets.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-const IDLE_CONNECTIONS_MAX: usize = 8;
 pub const ORDERS_PATH: &str = "/portfolio/events/orders";
 
 #[derive(Clone, Debug)]
@@ -47,40 +40,8 @@ impl ClientSettings {
     }
 }
 
-#[derive(Debug, Error)]
-pub enum ClientError {
-    #[error("the HTTP client cannot be built: {0}")]
-    Http(String),
-}
-
 /// Why a call brought no answer, by what that proves.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum CallError {
-    /// No byte left this machine.
-    #[error("not sent: {why}")]
-    NotSent { why: String },
-    /// Not sent: our own budget has no tokens for it.
-    #[error("not sent: the rate budget has no room for another {retry_after_ms} ms")]
-    Budget { retry_after_ms: i64 },
-    /// The venue answered, and not with success.
-    #[error("{refusal}")]
-    Refused { refusal: Refusal, retry_after_ms: Option<i64> },
-    /// It may have been processed: no answer, or one that cannot be read.
-    #[error("{why}")]
-    Unclear { why: String },
-    /// Nothing the venue would understand: our own fault.
-    #[error(transparent)]
-    Unbuildable(#[from] Untranslatable),
-}
-
-impl CallError {
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Refused { refusal, .. } => Some(refusal.status),
-            _ => None,
-        }
-    }
-}
+pub type CallError = super::super::call::CallError<Refusal>;
 
 impl From<KeyError> for CallError {
     fn from(error: KeyError) -> Self {
@@ -138,7 +99,7 @@ pub struct Client {
 impl Client {
     /// Starts the task that keeps order headers ready, so it must be called inside a runtime.
     pub fn new(settings: ClientSettings, key_id: KeyId, key: SigningKey, clock: Clock) -> Result<Self, ClientError> {
-        let http = http_client(&settings)?;
+        let http = http::client(settings.api.is_plain(), settings.connect_timeout_ms, settings.request_timeout_ms)?;
         let order_path = settings.api.join(ORDERS_PATH, "").path().to_owned();
         let signer = Arc::new(Signer::new(key_id, key, clock.clone(), order_path));
         tokio::spawn(keep_ready(Arc::downgrade(&signer)));
@@ -204,8 +165,8 @@ impl Client {
         }
         let request = self.request(ask)?;
         let sent = self.clock.now();
-        let response = self.http.execute(request).await.map_err(|error| unanswered(ask, &error))?;
-        self.heard(sent, response.headers());
+        let response = self.http.execute(request).await.map_err(|error| unanswered(&format!("{} {}", ask.method, ask.pattern), &error))?;
+        listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let status = response.status().as_u16();
         let retry_after_ms = response.headers().get(RETRY_AFTER).and_then(retry_after_ms);
         let body = whole(response)
@@ -242,16 +203,6 @@ impl Client {
         Ok(request)
     }
 
-    fn heard(&self, sent: Now, headers: &HeaderMap) {
-        let received = self.clock.now();
-        let Some(date) = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date) else { return };
-        let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
-        skew.heard(sent, received, date);
-        let beyond = skew.bounds().filter(|bounds| bounds.beyond());
-        drop(skew);
-        self.standing.clock(beyond.map(|bounds| format!("our clock is off: the venue's is ahead {bounds}; see to NTP")));
-    }
-
     /// What a refusal says about more than its request.
     fn judge(&self, ask: &Ask, refusal: &Refusal) {
         let trades = ask.lane != Lane::Read;
@@ -276,60 +227,12 @@ pub fn key_trouble(refusal: &Refusal) -> String {
     format!("{hint} ({refusal})")
 }
 
-fn http_client(settings: &ClientSettings) -> Result<reqwest::Client, ClientError> {
-    // Another part of the program may have installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("arbees/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
-        .timeout(Duration::from_millis(settings.request_timeout_ms))
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-        .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
-        .tcp_keepalive(Duration::from_millis(KEEPALIVE_MS))
-        .tcp_nodelay(true);
-    if settings.api.is_plain() {
-        // Loopback: no certificates are needed, so none are read.
-        let tls = rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(tls);
-    }
-    builder.build().map_err(|error| ClientError::Http(error.to_string()))
-}
-
 fn put_headers(headers: &mut HeaderMap, signed: SignedHeaders) {
     for (name, value) in signed.pairs() {
         if let Ok(name) = reqwest::header::HeaderName::try_from(name) {
             headers.insert(name, value);
         }
     }
-}
-
-fn unanswered(ask: &Ask, error: &reqwest::Error) -> CallError {
-    let cause = std::iter::successors(std::error::Error::source(error), |error| error.source()).last();
-    let why = cause.map_or_else(|| "no answer".to_owned(), ToString::to_string);
-    let why = format!("{} {}: {}{why}", ask.method, ask.pattern, if error.is_timeout() { "timeout: " } else { "" });
-    if error.is_connect() { CallError::NotSent { why } } else { CallError::Unclear { why } }
-}
-
-async fn whole(mut response: reqwest::Response) -> Result<Bytes, String> {
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(None) => return Ok(body.into()),
-            Ok(Some(chunk)) if body.len() + chunk.len() > BODY_BYTES_MAX => return Err(format!("more than {BODY_BYTES_MAX} bytes")),
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Err(error) if error.is_timeout() => return Err("timeout in the middle of the answer".to_owned()),
-            Err(_) => return Err("the answer broke off".to_owned()),
-        }
-    }
-}
-
-/// Seconds; a date is not used by this venue, which sends none (`kalshi.md` §6).
-fn retry_after_ms(value: &HeaderValue) -> Option<i64> {
-    let seconds: i64 = value.to_str().ok()?.trim().parse().ok()?;
-    (0..=3_600).contains(&seconds).then_some(seconds * 1_000)
 }
 
 impl fmt::Debug for Client {

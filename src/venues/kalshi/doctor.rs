@@ -1,7 +1,7 @@
 //! What can be known of key, clock, account and exchange without placing anything.
 
+use super::super::clock_skew::SkewBounds;
 use super::client::{CallError, key_trouble};
-use super::clock_skew::SkewBounds;
 use super::key::KeyKind;
 use super::venue::KalshiVenue;
 use super::wire::account::Limits;

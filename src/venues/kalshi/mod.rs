@@ -9,8 +9,6 @@ pub mod address;
 pub mod auth;
 /// One request and its answer.
 pub mod client;
-/// How far our clock is from the venue's.
-pub mod clock_skew;
 /// Key, clock, account, exchange: what a person asks first.
 pub mod doctor;
 /// Signed, not sent.
@@ -35,8 +33,6 @@ pub mod paging;
 mod picking;
 /// Token buckets.
 pub mod rate;
-/// Whether the venue takes our orders.
-pub mod standing;
 /// The WebSocket.
 pub mod stream;
 /// Our words and theirs.

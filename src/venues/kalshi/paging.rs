@@ -2,28 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
-
-use super::client::{Ask, CallError, Client};
+use super::super::call::PAGES_MAX;
+use super::client::{Ask, Client};
 use super::wire::Page;
+use super::wire::error::Refusal;
 
-/// A hundred thousand rows: more than an account of ours gathers in two weeks.
-const PAGES_MAX: usize = 100;
-
-#[derive(Debug, Error)]
-pub enum Incomplete {
-    #[error("{what}: page {page} came again: the venue does not know its own cursor")]
-    RepeatedPage { what: &'static str, page: usize },
-    #[error("{what}: more than {PAGES_MAX} pages")]
-    TooManyPages { what: &'static str },
-    #[error("{what}: {error}")]
-    Broken { what: &'static str, error: CallError },
-    /// A row that has no meaning for us: the list can't be relied on.
-    #[error(transparent)]
-    Row(#[from] super::translate::Untranslatable),
-    #[error("{0}")]
-    Unsure(String),
-}
+pub type Incomplete = super::super::call::Incomplete<Refusal>;
 
 impl Client {
     /// Every row of a listing. `ask` without `limit` and `cursor`.

@@ -5,22 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::super::bucket::Bucket;
+pub use super::super::bucket::Limit;
 use crate::clock::Clock;
 use crate::domain::time::Mono;
 
 /// Ten cancels at the venue's price of 2.
 const CANCEL_RESERVE: i64 = 20;
-/// First wait after a 429 in milliseconds, doubled with each further one.
-const BACK_OFF_MS: i64 = 250;
-const BACK_OFF_MS_MAX: i64 = 5_000;
 /// Basic tier, until the account's own limits are read.
 pub const BASIC: Limits = Limits { read: Limit { per_second: 200, capacity: 200 }, write: Limit { per_second: 100, capacity: 100 } };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    pub per_second: u32,
-    pub capacity: u32,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -36,15 +29,6 @@ pub enum Lane {
     Write(Option<u32>),
     /// A cancel: spends the reserve too.
     Cancel(Option<u32>),
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    /// In thousandths of a token, so that a refill of a few milliseconds counts.
-    level: i64,
-    filled_at: Mono,
-    not_before: Mono,
-    refusals: u32,
 }
 
 #[derive(Debug)]
@@ -105,7 +89,7 @@ impl Budget {
             return Some(wait_ms);
         }
         for bucket in buckets.of(lane) {
-            bucket.level -= i64::from(cost) * 1_000;
+            bucket.spend(cost);
         }
         None
     }
@@ -116,18 +100,7 @@ impl Budget {
         let mut buckets = self.locked();
         let mut longest = 0;
         for bucket in buckets.of(lane) {
-            // Sent before the first of them was refused: one refusal, however many requests were on their way.
-            if bucket.not_before > now && retry_after_ms.is_none() {
-                longest = longest.max((bucket.not_before.0 - now.0).div_euclid(1_000_000) + 1);
-                continue;
-            }
-            let doubled = BACK_OFF_MS << bucket.refusals.min(5);
-            let wait_ms = retry_after_ms.unwrap_or(doubled).clamp(0, 10 * BACK_OFF_MS_MAX).max(doubled.min(BACK_OFF_MS_MAX));
-            bucket.level = bucket.level.min(0);
-            bucket.filled_at = now;
-            bucket.not_before = now.plus_ms(wait_ms);
-            bucket.refusals += 1;
-            longest = longest.max(wait_ms);
+            longest = longest.max(bucket.refused(now, retry_after_ms));
         }
         longest
     }
@@ -135,7 +108,7 @@ impl Budget {
     /// An answer other than 429.
     pub fn accepted(&self, lane: Lane) {
         for bucket in self.locked().of(lane) {
-            bucket.refusals = 0;
+            bucket.accepted();
         }
     }
 
@@ -148,27 +121,6 @@ impl Budget {
     }
 }
 
-impl Bucket {
-    fn full(limit: Limit, now: Mono) -> Self {
-        Self { level: i64::from(limit.capacity) * 1_000, filled_at: now, not_before: now, refusals: 0 }
-    }
-
-    fn refill(&mut self, limit: Limit, now: Mono) {
-        let elapsed_ms = now.0.saturating_sub(self.filled_at.0).max(0) / 1_000_000;
-        let gained = elapsed_ms.min(3_600_000) * i64::from(limit.per_second);
-        self.level = (self.level + gained).min(i64::from(limit.capacity) * 1_000);
-        self.filled_at = self.filled_at.plus_ms(elapsed_ms);
-    }
-
-    fn wait_ms(&self, limit: Limit, needed: i64, now: Mono) -> i64 {
-        let barred_ms = (self.not_before.0.saturating_sub(now.0)).max(0).div_euclid(1_000_000);
-        let barred_ms = if self.not_before > now { barred_ms + 1 } else { 0 };
-        let missing = (needed - self.level).max(0);
-        let rate = i64::from(limit.per_second).max(1);
-        barred_ms.max(missing.div_euclid(rate) + i64::from(missing % rate != 0))
-    }
-}
-
 impl Buckets {
     fn wait_ms(&mut self, lane: Lane, cost: u32, now: Mono) -> i64 {
         let limit = self.limit(lane);
@@ -177,7 +129,6 @@ impl Buckets {
         let needed = (i64::from(cost) + reserve).min(i64::from(limit.capacity)) * 1_000;
         let mut wait_ms = 0;
         for bucket in self.of(lane) {
-            bucket.refill(limit, now);
             wait_ms = wait_ms.max(bucket.wait_ms(limit, needed, now));
         }
         wait_ms
@@ -197,7 +148,7 @@ impl Buckets {
             None => Chosen::Every(self.writes.values_mut()),
             Some(shard) => {
                 if !self.writes.contains_key(&shard)
-                    && let Some(emptiest) = self.writes.values().min_by_key(|bucket| bucket.level).copied()
+                    && let Some(emptiest) = self.writes.values().min_by_key(|bucket| bucket.level()).copied()
                 {
                     self.writes.insert(shard, emptiest);
                 }

@@ -1,7 +1,8 @@
 //! Our orders in Kalshi's words, and Kalshi's rows in ours. The book is the YES book: NO at q is YES at 1 - q.
 
-use thiserror::Error;
-
+pub use super::super::books::{Levels, TopOfBook};
+pub use super::super::call::Untranslatable;
+use super::super::call::no;
 use super::wire::account::{Position, Settlement as WireSettlement, Transfer};
 use super::wire::market::{Book, Level, Market as WireMarket};
 use super::wire::number::{MillionthsUp, Num};
@@ -13,18 +14,6 @@ use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, TimeInForce};
 use crate::domain::report::{CashMovement, FillSettlement, Liquidity, VenueFill, VenueOrder, VenuePosition, VenueSettlement, VenueState};
 use crate::domain::time::Time;
-
-/// Something that has no form on the other side: never guessed at.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{what}: {why}")]
-pub struct Untranslatable {
-    pub what: &'static str,
-    pub why: String,
-}
-
-fn no<T>(what: &'static str, why: impl Into<String>) -> Result<T, Untranslatable> {
-    Err(Untranslatable { what, why: why.into() })
-}
 
 /// What is known of where an order goes, beside the order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -282,17 +271,6 @@ pub fn fee_rate(fee_type: &str, multiplier: Option<Num<MillionthsUp>>) -> Result
     let times = |rate| mul_div(rate, multiplier, ONE, Rounding::Up);
     Ok(FeeRate::new(times(TAKER), times(maker)))
 }
-
-/// Best prices in YES terms and what lies there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TopOfBook {
-    pub quote: Quote,
-    pub bid_size: Quantity,
-    pub ask_size: Quantity,
-}
-
-/// Bids and asks of a book in YES terms.
-pub type Levels = (Vec<(Price, Quantity)>, Vec<(Price, Quantity)>);
 
 /// All that lies in a book; asks are shown by the venue as bids for NO.
 pub fn levels(book: &Book) -> Levels {

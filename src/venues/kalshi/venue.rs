@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::super::standing::VenueStanding;
 use super::account::seconds;
 use super::client::{CallError, Client};
 use super::facts::{FeeBook, MarketFacts};
@@ -10,7 +11,6 @@ use super::look_up::HORIZON_MS;
 use super::orders::Filter;
 use super::outcome;
 use super::paging::Incomplete;
-use super::standing::VenueStanding;
 use super::translate::{Levels, Route, TopOfBook, levels, top_of_book, venue_fill, venue_order, venue_position, venue_settlement};
 use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::Venue;

@@ -153,7 +153,7 @@ impl PaperExchange {
             }
         }
         let listed = self.books.entry(key.clone()).or_default();
-        listed.name = Some(key.id);
+        listed.name = Some(market.condition.clone().unwrap_or(key.id));
         listed.market = Some(market);
         news
     }
@@ -345,7 +345,7 @@ impl Listed {
             self.name = Some(row.market.clone());
             return self.market.insert(row.describe()).clone().into();
         };
-        if row.feed == Feed::Kalshi {
+        if row.feed.is_live() {
             return None;
         }
         market.grid = row.finest_needed(&market.grid)?;

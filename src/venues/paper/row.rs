@@ -13,6 +13,8 @@ pub enum Feed {
     Demo,
     /// Kalshi itself, now.
     Kalshi,
+    /// Polymarket itself, now.
+    Polymarket,
 }
 
 impl Feed {
@@ -21,7 +23,13 @@ impl Feed {
             Self::Tape => FillSource::Tape { row: mark.row, ts_ms: mark.ts_ms },
             Self::Demo => FillSource::DemoMarket,
             Self::Kalshi => FillSource::KalshiBook,
+            Self::Polymarket => FillSource::PolymarketBook,
         }
+    }
+
+    /// The venue describes its markets itself; a row says nothing of them.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Kalshi | Self::Polymarket)
     }
 }
 

@@ -7,7 +7,11 @@ mod amounts;
 mod auth;
 /// Requests of the official clients.
 mod captures;
+/// The whole client against the double.
+mod client;
 /// Signed orders.
 mod orders;
 /// Where the vectors are, and what they have in common.
 mod vectors;
+/// What the venue answers and tells.
+mod wire;

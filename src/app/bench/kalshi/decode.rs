@@ -1,15 +1,10 @@
-use std::hint::black_box;
-
 use anyhow::ensure;
-use serde_json::Value;
 
-use super::super::report::{Figure, Goal, Measure};
-use super::super::stage::{Stage, quantile};
+use super::super::report::Figure;
+use super::super::stage::Stage;
+use super::super::timing::against_any_json;
 use super::{TICKER, figure};
 use crate::venues::kalshi::stream::frame::{Data, Frame, read};
-
-const FRAMES: usize = 100_000;
-const ROUNDS: usize = 5;
 
 pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let fill = format!(
@@ -22,22 +17,7 @@ pub fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (what, text) in [("fill frames read", &fill), ("order-book delta frames read", &delta)] {
         ensure!(wanted(text), "{what}: not read as what it is");
-        let (mut ours, mut plain) = (Vec::new(), Vec::new());
-        // In turns: what else the machine does then weighs on both.
-        for _ in 0..ROUNDS {
-            ours.push(timed(stage, || drop(black_box(read(black_box(text))))));
-            plain.push(timed(stage, || drop(black_box(serde_json::from_str::<Value>(black_box(text))))));
-        }
-        let rate = |nanos: &mut Vec<i64>| Measure::PerSecond(FRAMES as i64 * 1_000_000_000 / quantile(nanos, 500).max(1));
-        figures.push(figure(what, rate(&mut ours), Some(("parsed as any JSON", rate(&mut plain))), Goal::None));
+        figures.push(against_any_json(stage, figure, what, text, |text| read(text).is_ok()));
     }
     Ok(figures)
-}
-
-fn timed(stage: &Stage, mut read: impl FnMut()) -> i64 {
-    let begun = stage.nanos();
-    for _ in 0..FRAMES {
-        read();
-    }
-    stage.nanos() - begun
 }

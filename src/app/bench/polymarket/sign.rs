@@ -74,19 +74,19 @@ impl Never {
 }
 
 /// A throw-away key, as text.
-fn key() -> anyhow::Result<String> {
+pub fn key() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness for a key"))?;
     Ok(alloy_primitives::hex::encode(bytes))
 }
 
-fn signer(key: &str) -> anyhow::Result<OrderSigner> {
+pub fn signer(key: &str) -> anyhow::Result<OrderSigner> {
     let key = Arc::new(WalletKey::from_text(key).context("a random key")?);
     Ok(OrderSigner::new(Wallet::new(key, SignatureType::Eoa, None)?, Chain::Polygon, VERSION_TOKENS)?)
 }
 
 /// A resting buy of ten shares.
-fn order(stage: &Stage, number: usize) -> anyhow::Result<Order> {
+pub fn order(stage: &Stage, number: usize) -> anyhow::Result<Order> {
     let signal_id = SignalId::new(&format!("bench-{number}"))?;
     let now = stage.wall();
     Ok(Order {

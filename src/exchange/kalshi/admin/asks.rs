@@ -114,26 +114,9 @@ pub fn fees(kind: Option<&str>, multiplier: Option<&str>) -> Result<FeeTerms, St
     Ok(FeeTerms { kind: kind.to_owned(), multiplier })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CrowdBook {
-    #[serde(default)]
-    pub bids: Vec<(Price, Quantity)>,
-    #[serde(default)]
-    pub asks: Vec<(Price, Quantity)>,
-    #[serde(default)]
-    pub keep: bool,
-}
-
 pub fn levels(bids: &[(Price, Quantity)], asks: &[(Price, Quantity)]) -> Vec<(Side, Price, Quantity)> {
     let of = |side: Side, levels: &[(Price, Quantity)]| levels.iter().map(move |(price, size)| (side, *price, *size)).collect::<Vec<_>>();
     [of(Side::Bid, bids), of(Side::Ask, asks)].concat()
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LifeAsk {
-    pub status: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -235,17 +218,4 @@ impl RulesAsk {
             ..rules
         }
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EndSockets {
-    #[serde(default)]
-    pub abrupt: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReadLag {
-    pub ms: i64,
 }

@@ -7,14 +7,10 @@ pub mod truth;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode, header};
-use axum::response::IntoResponse;
-use serde::de::DeserializeOwned;
+use axum::http::Response;
 use serde_json::{Value, json};
 
 use super::core::{Core, Hours};
-use super::faults::{Fault, Kind};
-use super::ids::{AccountNo, Id, MarketNo, OrderNo};
 use super::limits::Limits;
 use super::options::MEMBER;
 use super::orders::{NewOrder, Source};
@@ -24,15 +20,12 @@ use super::server::{Inner, Shared};
 use super::wire::count;
 use crate::domain::market::Settlement;
 use crate::domain::money::Usd;
-use asks::{
-    CashAsk, CloseTimeAsk, CrowdBook, EndSockets, FeesAsk, HoursAsk, KeyAsk, LifeAsk, NamedOrder, NewMarket, OrderAsk, ReadLag, RulesAsk,
-    SettleAsk, StructureAsk,
-};
+use crate::exchange::asks::{CrowdBook, Done, EndSockets, LifeAsk, ReadLag, answered, asked};
+use crate::exchange::faults::{Fault, Kind};
+use crate::exchange::ids::{AccountNo, Id, MarketNo, OrderNo};
+use asks::{CashAsk, CloseTimeAsk, FeesAsk, HoursAsk, KeyAsk, NamedOrder, NewMarket, OrderAsk, RulesAsk, SettleAsk, StructureAsk};
 
 const BODY_MAX: usize = 1 << 20;
-
-/// What was done, or what is wrong with the question.
-type Done = Result<Value, String>;
 
 pub async fn serve(State(shared): State<Shared>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -45,12 +38,7 @@ pub async fn serve(State(shared): State<Shared>, request: Request) -> Response<B
         "POST" | "DELETE" => shared.with(|inner| write(inner, parts.method.as_str(), &path, &bytes)),
         _ => None,
     };
-    let (status, body) = match done {
-        None => (StatusCode::NOT_FOUND, json!({ "error": "no such admin call; the table is in src/exchange/kalshi/mod.rs" })),
-        Some(Err(error)) => (StatusCode::BAD_REQUEST, json!({ "error": error })),
-        Some(Ok(value)) => (StatusCode::OK, value),
-    };
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    answered(done, "src/exchange/kalshi/mod.rs")
 }
 
 fn read(inner: &Inner, path: &[&str], account: &str) -> Option<Done> {
@@ -63,7 +51,7 @@ fn read(inner: &Inner, path: &[&str], account: &str) -> Option<Done> {
         ["cash"] => truth::cash(core, account),
         ["requests"] => inner.requests.json(false),
         ["refused"] => inner.requests.json(true),
-        ["creates"] => json!(inner.requests.creates()),
+        ["creates"] => truth::creates(&inner.requests),
         ["faults"] => json!(inner.faults.list()),
         ["sockets"] => json!({ "open": inner.hub.len() }),
         _ => return None,
@@ -110,11 +98,6 @@ fn write(inner: &mut Inner, method: &str, path: &[&str], bytes: &[u8]) -> Option
         }
         _ => return None,
     })
-}
-
-fn asked<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
 fn refused(refusal: Refusal) -> String {
@@ -201,7 +184,7 @@ fn website_order(core: &mut Core, bytes: &[u8]) -> Done {
         quantity: ask.quantity,
         in_force: ask.time_in_force.into(),
         expires: None,
-        self_trade: super::book::SelfTrade::TakerAtCross,
+        self_trade: crate::exchange::book::SelfTrade::TakerAtCross,
         post_only: false,
         reduce_only: false,
         cancel_on_pause: false,

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::super::core::Core;
-use super::super::ids::AccountNo;
-use super::super::requests::Requests;
 use super::super::wire::{count, dollars};
 use crate::domain::money::Usd;
+use crate::exchange::ids::AccountNo;
+use crate::exchange::requests::Requests;
 
 /// Everything about one account.
 pub fn truth(core: &Core, requests: &Requests, account: AccountNo) -> Value {
@@ -16,9 +16,18 @@ pub fn truth(core: &Core, requests: &Requests, account: AccountNo) -> Value {
         "positions": positions(core, account),
         "cash": cash(core, account),
         "settlements": settlements(core, account),
-        "creates": requests.creates(),
+        "creates": creates(requests),
         "refused": requests.json(true),
     })
+}
+
+/// How often each client order id was sent.
+pub fn creates(requests: &Requests) -> Value {
+    let ids = |body: &Value| {
+        let rows = body["orders"].as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
+        rows.iter().filter_map(|row| row["client_order_id"].as_str().map(str::to_owned)).collect()
+    };
+    json!(requests.creates(ids))
 }
 
 /// Orders by client order id, each with its fills.
@@ -38,7 +47,7 @@ pub fn orders(core: &Core, account: AccountNo) -> Value {
 }
 
 pub fn positions(core: &Core, account: AccountNo) -> Value {
-    let row = |(no, position): (&super::super::ids::MarketNo, &super::super::account::Position)| {
+    let row = |(no, position): (&crate::exchange::ids::MarketNo, &super::super::account::Position)| {
         let row = json!({
             "position": count(position.signed), "cost": dollars(position.cost), "realized": dollars(position.realized),
             "fees": dollars(position.fees), "traded": count(position.traded_contracts),

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::super::ids::Id;
 use super::super::refusal::Refusal;
 use super::super::wire::count;
 use super::body::Body;
 use super::{Answer, Cx};
 use crate::domain::money::Quantity;
+use crate::exchange::ids::Id;
 
 impl Cx<'_> {
     fn group_id(&self) -> Result<Id, Refusal> {

@@ -19,23 +19,24 @@ use std::time::Duration;
 
 use axum::body::{Body as HttpBody, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::Response;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 pub use route::{COST_DEFAULT, COSTS};
 
 use super::auth::{Caller, Keys};
 use super::core::Core;
-use super::faults::{Deliver, Plan};
-use super::ids::AccountNo;
 use super::limits::{Bill, Limits};
-use super::line::Line;
 use super::refusal::Refusal;
-use super::requests::Seen;
 use super::server::{Inner, Shared};
 use crate::domain::time::{Now, Time};
-use query::Query;
+use crate::exchange::faults::Plan;
+use crate::exchange::ids::AccountNo;
+use crate::exchange::line::Line;
+use crate::exchange::query::Query;
+use crate::exchange::reply::{Reply, deliver, text_reply};
+use crate::exchange::requests::Seen;
 use route::{Call, Scope};
 
 pub const ROOT: &str = "/trade-api/v2";
@@ -75,20 +76,12 @@ impl Cx<'_> {
     }
 }
 
-/// What leaves, before faults touch it.
-struct Reply {
-    status: u16,
-    body: String,
-    /// For the log of requests.
-    code: Option<String>,
-}
-
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
         match answer {
-            Ok((status, Value::Null)) => Self { status, body: String::new(), code: None },
-            Ok((status, body)) => Self { status, body: body.to_string(), code: None },
-            Err(refusal) => Self { status: refusal.status, body: refusal.body, code: Some(refusal.code) },
+            Ok((status, Value::Null)) => Self { status, ..Self::default() },
+            Ok((status, body)) => Self { status, body: body.to_string(), ..Self::default() },
+            Err(refusal) => Self { status: refusal.status, body: refusal.body, code: Some(refusal.code), ..Self::default() },
         }
     }
 }
@@ -145,7 +138,9 @@ async fn handle(shared: Shared, line: Line, parts: Parts, bytes: Bytes, plan: Pl
     if plan.after_ms > 0 {
         tokio::time::sleep(Duration::from_millis(plan.after_ms.unsigned_abs())).await;
     }
-    deliver(&shared, &line, reply, plan, skew_ms).await
+    let off_ms = skew_ms + plan.date_skew_ms;
+    let date = (off_ms != 0).then(|| shared.clock.now().wall.plus_ms(off_ms));
+    deliver(reply, plan.deliver, &line, shared.stopped(), date).await
 }
 
 struct Asked<'a> {
@@ -230,54 +225,4 @@ impl Asked<'_> {
         }
         answer.into()
     }
-}
-
-async fn deliver(shared: &Shared, line: &Line, reply: Reply, plan: Plan, skew_ms: i64) -> Response<HttpBody> {
-    let date = shared.clock.now().wall.plus_ms(skew_ms + plan.date_skew_ms);
-    let date = (skew_ms + plan.date_skew_ms != 0).then_some(date);
-    match plan.deliver {
-        None => text_reply(reply.status, "application/json", reply.body, date),
-        Some(Deliver::Refused(refusal)) => text_reply(refusal.status, "application/json", refusal.body, date),
-        Some(Deliver::Text { status, content_type, body }) => {
-            text_reply(status.unwrap_or(reply.status), content_type, body.unwrap_or(reply.body), date)
-        }
-        Some(Deliver::Empty) => text_reply(reply.status, "application/json", String::new(), date),
-        Some(Deliver::Truncated) => truncated(reply),
-        Some(Deliver::Reset) => {
-            line.cut();
-            text_reply(500, "text/plain", String::new(), None)
-        }
-        Some(Deliver::Hang) => {
-            shared.stopped().await;
-            line.cut();
-            text_reply(500, "text/plain", String::new(), None)
-        }
-    }
-}
-
-fn text_reply(status: u16, content_type: &'static str, body: String, date: Option<Time>) -> Response<HttpBody> {
-    let has_body = status != 204;
-    let mut response = Response::new(if has_body { HttpBody::from(body) } else { HttpBody::empty() });
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if has_body {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    }
-    let stamp = date.and_then(|date| jiff::Timestamp::from_nanosecond(i128::from(date.nanos())).ok());
-    let text = stamp.and_then(|stamp| jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&stamp).ok());
-    if let Some(value) = text.and_then(|text| HeaderValue::from_str(&text).ok()) {
-        response.headers_mut().insert(header::DATE, value);
-    }
-    response
-}
-
-/// Half of the body under the length of the whole, and then the connection breaks.
-fn truncated(reply: Reply) -> Response<HttpBody> {
-    let length = reply.body.len();
-    let half = Bytes::copy_from_slice(&reply.body.as_bytes()[..length / 2]);
-    let parts = [Ok(half), Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted))];
-    let mut response = Response::new(HttpBody::from_stream(futures::stream::iter(parts)));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    response
 }

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::book::SelfTrade;
 use super::super::change::Amendment;
-use super::super::ids::{Id, MarketNo, OrderNo};
 use super::super::orders::{InForce, NewOrder, Order, Reason, Source, View};
 use super::super::place::Took;
 use super::super::refusal::Refusal;
@@ -14,6 +12,8 @@ use super::{Answer, Cx};
 use crate::domain::matching::Side;
 use crate::domain::money::{ONE, Price, Quantity, Rounding, mul_div};
 use crate::domain::time::Time;
+use crate::exchange::book::SelfTrade;
+use crate::exchange::ids::{Id, MarketNo, OrderNo};
 
 /// Categories that need a valid location attestation.
 const ATTESTED: [&str; 3] = ["Sports", "Elections", "Entertainment"];

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::super::account::Position;
-use super::super::ids::{Id, MarketNo};
 use super::super::markets::{result_word, settlement_price};
 use super::super::refusal::Refusal;
 use super::super::wire::{balance, cents, count, dollars, seconds, stamp};
 use super::{Answer, COST_DEFAULT, COSTS, Cx};
 use crate::domain::money::{Quantity, Rounding, Usd};
+use crate::exchange::ids::{Id, MarketNo};
 
 const TICKERS_MAX: usize = 100;
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::super::ids::MarketNo;
 use super::super::markets::Market;
 use super::super::refusal::Refusal;
 use super::super::wire::{seconds, stamp};
 use super::{Answer, Cx};
+use crate::exchange::ids::MarketNo;
 
 /// The words that a status filter takes (`kalshi.md` §3).
 const STATUS_FILTERS: [&str; 5] = ["unopened", "open", "paused", "closed", "settled"];

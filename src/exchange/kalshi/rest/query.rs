@@ -1,34 +1,16 @@
 //! Query parameters, pages and cursors.
 
-use super::super::refusal::Refusal;
-use crate::domain::time::Time;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::super::refusal::Refusal;
+use crate::domain::time::Time;
+use crate::exchange::query::Query;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
 
-/// Decoded pairs of a query string.
-#[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
-
 impl Query {
-    pub fn parse(text: &str) -> Self {
-        let pair = |part: &str| {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            (decoded(name), decoded(value))
-        };
-        Self(text.split('&').filter(|part| !part.is_empty()).map(pair).collect())
-    }
-
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, value)| found == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-
-    pub fn list(&self, name: &str) -> Option<Vec<&str>> {
-        self.get(name).map(|text| text.split(',').filter(|part| !part.is_empty()).collect())
-    }
-
     /// Errors: the bare message of a failed validation.
     pub fn integer(&self, call: &str, name: &str, field: &str) -> Result<Option<i64>, Refusal> {
         self.get(name).map(|text| text.parse().map_err(|_| Refusal::parameter(call, field, "number"))).transpose()
@@ -85,29 +67,6 @@ fn place_of(cursor: &str) -> Option<(bool, usize)> {
         _ => return None,
     };
     Some((ascending, key.parse().ok()?))
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        rest = match (first, tail) {
-            (b'%', [high, low, after @ ..]) if hex(&[*high, *low]).is_some() => {
-                bytes.extend(hex(&[*high, *low]));
-                after
-            }
-            (b'+', _) => {
-                bytes.push(b' ');
-                tail
-            }
-            _ => {
-                bytes.push(*first);
-                tail
-            }
-        };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

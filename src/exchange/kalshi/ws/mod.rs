@@ -3,128 +3,53 @@
 /// One session without its socket.
 pub mod session;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use axum::body::Body as HttpBody;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::core::Core;
-use super::faults::{Faults, OnFrame};
-use super::ids::AccountNo;
 use super::notices::Notice;
 use super::server::Shared;
+use crate::exchange::faults::{Faults, OnFrame};
+use crate::exchange::ids::AccountNo;
+use crate::exchange::sockets::{Hub, send};
 use session::Session;
 
 pub const PATH: &str = "/trade-api/ws/v2";
 
-/// What a socket is to send.
-#[derive(Clone, Debug)]
-pub enum Frame {
-    Text(String),
-    /// Ends the connection; `true` without a closing frame.
-    End {
-        abrupt: bool,
-    },
-}
-
-struct Member {
-    session: Session,
-    socket: UnboundedSender<Frame>,
-}
-
-/// All open sessions.
-#[derive(Default)]
-pub struct Hub {
-    members: BTreeMap<u64, Member>,
-    made: u64,
-}
-
-impl Hub {
-    fn join(&mut self, account: AccountNo) -> (u64, UnboundedReceiver<Frame>) {
-        let (socket, frames) = unbounded_channel();
-        self.made += 1;
-        self.members.insert(self.made, Member { session: Session::new(account), socket });
-        (self.made, frames)
-    }
-
-    fn leave(&mut self, id: u64) {
-        self.members.remove(&id);
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    pub fn end_all(&mut self, abrupt: bool) {
-        for member in self.members.values() {
-            // A socket that has gone needs no end.
-            let _ = member.socket.send(Frame::End { abrupt });
-        }
-    }
-
-    fn command(&mut self, id: u64, text: &str, core: &Core, silent: bool) {
-        let Some(member) = self.members.get_mut(&id) else { return };
-        for frame in member.session.command(text, core) {
-            if !silent {
-                member.say(&frame);
-            }
-        }
-    }
-
-    /// Tells every session what has happened, with what goes wrong on the way.
-    pub fn tell(&mut self, notices: &[Notice], core: &Core, faults: &mut Faults) {
-        let silent = faults.silent();
-        for notice in notices {
-            for member in self.members.values_mut() {
-                let Some(frame) = member.session.hear(notice, core) else { continue };
-                let effects = faults.on_frame(notice.channel);
-                if !silent && !effects.contains(&OnFrame::Drop) {
-                    member.say_with(frame, &effects, notice);
-                }
-            }
+fn command(hub: &mut Hub<Session>, id: u64, text: &str, core: &Core, silent: bool) {
+    let Some(member) = hub.member(id) else { return };
+    for frame in member.session.command(text, core) {
+        if !silent {
+            member.socket.say(line(&frame));
         }
     }
 }
 
-impl Member {
-    fn say(&self, frame: &Value) {
-        // One object and a line feed, as recorded. A socket that has gone hears nothing.
-        let _ = self.socket.send(Frame::Text(format!("{frame}\n")));
-    }
-
-    fn say_with(&mut self, frame: Value, effects: &[OnFrame], notice: &Notice) {
-        let mut delay_ms = 0;
-        let mut copies = 1;
-        for effect in effects {
-            match effect {
-                OnFrame::Duplicate => copies += 1,
-                OnFrame::Delay(ms) => delay_ms += ms,
-                OnFrame::Gap => self.session.skip(notice.channel),
-                OnFrame::Drop => {}
-            }
-        }
-        for _ in 0..copies {
-            if delay_ms <= 0 {
-                self.say(&frame);
+/// Tells every session what has happened, with what goes wrong on the way.
+pub fn tell(hub: &mut Hub<Session>, notices: &[Notice], core: &Core, faults: &mut Faults) {
+    let silent = faults.silent();
+    for notice in notices {
+        for member in hub.members() {
+            let Some(frame) = member.session.hear(notice, core) else { continue };
+            let effects = faults.on_frame(notice.channel.as_str());
+            if silent || effects.contains(&OnFrame::Drop) {
                 continue;
             }
-            let (socket, text) = (self.socket.clone(), format!("{frame}\n"));
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(delay_ms.unsigned_abs())).await;
-                let _ = socket.send(Frame::Text(text));
-            });
+            for _ in effects.iter().filter(|effect| **effect == OnFrame::Gap) {
+                member.session.skip(notice.channel);
+            }
+            member.socket.say_with(&line(&frame), &effects);
         }
     }
+}
+
+/// One object and a line feed, as recorded.
+fn line(frame: &Value) -> String {
+    format!("{frame}\n")
 }
 
 /// The handshake: signed like a request, over its own path.
@@ -146,7 +71,7 @@ pub async fn handshake(State(shared): State<Shared>, headers: HeaderMap, upgrade
 async fn attend(shared: Shared, account: AccountNo, mut socket: WebSocket) {
     let (id, mut frames) = shared.with(|inner| {
         inner.core.listening = true;
-        inner.hub.join(account)
+        inner.hub.join(Session::new(account))
     });
     let mut pings = tokio::time::interval(shared.ping_every);
     pings.reset();
@@ -157,7 +82,7 @@ async fn attend(shared: Shared, account: AccountNo, mut socket: WebSocket) {
                 Some(Ok(Message::Text(text))) => {
                     shared.with(|inner| {
                         let silent = inner.faults.silent();
-                        inner.hub.command(id, &text, &inner.core, silent);
+                        command(&mut inner.hub, id, &text, &inner.core, silent);
                     });
                     true
                 }
@@ -178,17 +103,4 @@ async fn attend(shared: Shared, account: AccountNo, mut socket: WebSocket) {
         inner.hub.leave(id);
         inner.core.listening = !inner.hub.is_empty();
     });
-}
-
-/// False when the connection ends.
-async fn send(socket: &mut WebSocket, frame: Option<Frame>) -> bool {
-    match frame {
-        Some(Frame::Text(text)) => socket.send(Message::Text(text.into())).await.is_ok(),
-        Some(Frame::End { abrupt: false }) => {
-            // Whether the closing frame arrives or not, this is the end.
-            let _ = socket.send(Message::Close(None)).await;
-            false
-        }
-        Some(Frame::End { abrupt: true }) | None => false,
-    }
 }

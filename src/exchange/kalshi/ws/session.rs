@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::super::core::Core;
-use super::super::ids::{AccountNo, MarketNo};
 use super::super::notices::{Body, Channel, Notice};
 use super::super::wire::{count, price, stamp};
 use crate::domain::matching::Side;
+use crate::exchange::ids::{AccountNo, MarketNo};
 
 /// Error codes and their words, as in the AsyncAPI document.
 const ERRORS: [(i64, &str); 13] = [

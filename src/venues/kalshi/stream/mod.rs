@@ -1,8 +1,6 @@
 //! The WebSocket: signed handshake, subscriptions, liveness, reconnects. What it tells may be late, double or missing;
 //! after every break the account is read anew by REST.
 
-/// The YES books.
-pub mod books;
 /// One frame.
 pub mod frame;
 /// One connection's state.
@@ -14,13 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use self::session::{Session, Step};
+use super::super::reconnect::{handle_gone, pause};
 use super::address::WsAddress;
 use super::auth::Haste;
 use super::client::{Client, key_trouble};
@@ -168,20 +166,11 @@ impl Stream {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(self.pause(failures)) => {}
+                () = tokio::time::sleep(pause(failures, self.settings.back_off_ms, self.settings.back_off_ms_max)) => {}
                 () = handle_gone(&mut self.wanted) => return,
                 () = self.events.closed() => return,
             }
         }
-    }
-
-    /// Doubled with each failure, and anything between half of that and all of it, so that clients don't come in step.
-    fn pause(&self, failures: u32) -> Duration {
-        let whole = self.settings.back_off_ms.saturating_mul(1 << failures.min(16)).min(self.settings.back_off_ms_max).max(2);
-        let mut dice = [0u8; 8];
-        // Without dice the longest wait is as good.
-        let half = if SystemRandom::new().fill(&mut dice).is_ok() { u64::from_le_bytes(dice) % (whole / 2) } else { whole / 2 };
-        Duration::from_millis(whole / 2 + half)
     }
 
     async fn connect(&self) -> Result<Socket, String> {
@@ -298,11 +287,6 @@ impl Stream {
         }
         Ok(None)
     }
-}
-
-/// Waits until the handle is dropped; changes of the markets are read at the next start.
-async fn handle_gone(wanted: &mut watch::Receiver<BTreeSet<MarketId>>) {
-    while wanted.changed().await.is_ok() {}
 }
 
 #[cfg(test)]

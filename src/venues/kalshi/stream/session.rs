@@ -6,14 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Value, json};
 
 use super::StreamEvent;
-use super::books::Books;
 use super::frame::{Data, Frame};
 use crate::domain::ids::MarketId;
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::matching::BookChange;
 use crate::domain::report::VenueNews;
 use crate::domain::time::{Mono, Now, Time};
-use crate::venues::kalshi::translate::TopOfBook;
+use crate::venues::books::{Books, TopOfBook};
 
 const BOOKS: &str = "orderbook_delta";
 /// Channels of the account; without the first two the stream is of no use.

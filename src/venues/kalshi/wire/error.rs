@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::venues::call::Refuses;
+
 /// A refusal of the venue: any status that is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -54,6 +56,12 @@ impl Refusal {
     /// The venue refuses our key, not this request.
     pub fn is_of_the_key(&self) -> bool {
         matches!(self.status, 401 | 403)
+    }
+}
+
+impl Refuses for Refusal {
+    fn status(&self) -> u16 {
+        self.status
     }
 }
 

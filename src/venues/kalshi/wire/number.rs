@@ -1,52 +1,9 @@
-//! Numbers as text or as JSON numbers, without floats.
+//! Numbers of this venue, beside the common ones.
 
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+pub use crate::venues::number::{MillionthsUp, Num, Numeric};
 
 use crate::domain::decimal::{Decimal, DecimalError};
-use crate::domain::money::{Price, Quantity, Rounding, Usd};
-
-/// A number of the venue: `"0.5200"`, `0.52` and `5.2e-1` are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Num<T>(pub T);
-
-pub trait Numeric: Sized {
-    fn read(text: &str) -> Result<Self, DecimalError>;
-}
-
-impl Numeric for Price {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        Self::parse(text)
-    }
-}
-
-impl Numeric for Quantity {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        Self::parse(text)
-    }
-}
-
-impl Numeric for Usd {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        Self::parse(text)
-    }
-}
-
-impl Numeric for i64 {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        let decimal = Decimal::parse(text)?;
-        match decimal.to_string().parse() {
-            Ok(whole) => Ok(whole),
-            Err(_) => Err(DecimalError::OutOfRange),
-        }
-    }
-}
-
-impl Numeric for u32 {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        u32::try_from(i64::read(text)?).map_err(|_| DecimalError::OutOfRange)
-    }
-}
+use crate::domain::money::{Quantity, Usd};
 
 /// A count with a sign: positions (negative is NO) and changes of a book level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,34 +26,10 @@ impl Numeric for Cents {
     }
 }
 
-/// Any number at a scale of a millionth, rounded up: fee multipliers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MillionthsUp(pub i64);
-
-impl Numeric for MillionthsUp {
-    fn read(text: &str) -> Result<Self, DecimalError> {
-        Decimal::parse(text)?.to_micros(Rounding::Up).map(Self)
-    }
-}
-
-impl<'de, T: Numeric> Deserialize<'de> for Num<T> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(d)?.get();
-        let refuse = |error: DecimalError| serde::de::Error::custom(format_args!("{raw:.40}: {error}"));
-        match raw.as_bytes().first() {
-            Some(b'"') => {
-                let inner = &raw[1..raw.len() - 1];
-                if inner.contains('\\') { Err(refuse(DecimalError::NotANumber)) } else { T::read(inner).map(Self).map_err(refuse) }
-            }
-            Some(b'-' | b'0'..=b'9') => T::read(raw).map(Self).map_err(refuse),
-            _ => Err(refuse(DecimalError::NotANumber)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::money::Price;
 
     fn read<T: Numeric>(json: &str) -> Option<T> {
         serde_json::from_slice::<Num<T>>(json.as_bytes()).ok().map(|number| number.0)

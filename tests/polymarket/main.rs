@@ -1,0 +1,29 @@
+//! The live Polymarket code against Polymarket's double over real HTTP and WebSocket: scenarios by number
+//! (`shared/scenarios.md`).
+
+/// The program itself as child processes.
+#[allow(dead_code)] // the worker's own tests use the rest
+#[path = "../worker/arbees.rs"]
+mod arbees;
+/// Fills: S19-S29.
+mod fills;
+/// What a lost answer leaves open: S1-S4, S8, S10, S12.
+mod lost_answers;
+/// From a signal to a settled, reconciled position, and the whole table of faults.
+mod path;
+/// Definite answers to a send: S5-S7, S14.
+mod refusals;
+/// A stage and an engine for each test, of whatever venue.
+#[allow(dead_code)] // Kalshi's tests use the rest
+#[path = "../kalshi/scene.rs"]
+mod scene;
+/// A nats-server of its own for each test that starts the program.
+#[allow(dead_code)] // the worker's own tests use the rest
+#[path = "../worker/support.rs"]
+mod servers;
+/// From matched to settled, or back: S30-S35, S69.
+mod settling;
+/// Polymarket's.
+mod support;
+/// What these tests ask for and look at.
+mod wishes;
