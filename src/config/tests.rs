@@ -257,17 +257,27 @@ fn what_is_used(config: &Config) -> String {
 #[test]
 fn every_setting_reaches_the_config() {
     // Half an account is refused, so each setting is changed beside a whole one.
-    let plain = what_is_used(&load_of(&ACCOUNT).expect("defaults"));
+    let wallet = [
+        ("TRADING_MODE", "dry-run"),
+        ("POLY_PRIVATE_KEY", "k"),
+        ("POLY_SIGNATURE_TYPE", "2"),
+        ("POLY_FUNDER", "0x1"),
+        ACCOUNT[0],
+        ACCOUNT[1],
+    ];
     for setting in settings::all() {
         // Read before the config is there (or never shown), and tested above.
         if ["TRADING_MODE", "PAPER_TRADING", "LIVE_TRADING_AUTHORIZED", "ARBEES_ENV_FILE"].contains(&setting.name) {
             continue;
         }
         let given = another(setting);
-        if setting.name == ACCOUNT[0].0 {
+        if [ACCOUNT[0].0, "POLY_PRIVATE_KEY"].contains(&setting.name) {
             continue;
         }
-        let account = ACCOUNT.iter().copied().filter(|(name, _)| *name != setting.name);
+        let beside = if setting.name.starts_with("POLY_") { &wallet[..] } else { &ACCOUNT[..] };
+        let plain = what_is_used(&load_of(beside).expect("defaults"));
+        let rivals = |name: &str| name == setting.name || setting.name == "POLY_PRIVATE_KEY_PATH" && name == "POLY_PRIVATE_KEY";
+        let account = beside.iter().copied().filter(|(name, _)| !rivals(name));
         let pairs: Vec<(&str, &str)> = account.chain([(setting.name, given.as_str())]).collect();
         let config = load_of(&pairs).expect(setting.name);
         assert_ne!(what_is_used(&config), plain, "{}", setting.name);

@@ -123,7 +123,8 @@ impl World {
     /// Waits until every share that is held is settled.
     pub async fn settled(&self) {
         self.until("settlement", async || {
-            let settled = |engine: &arbees::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
+            let settled =
+                |engine: &arbees::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
             self.engine.engine.query(settled).await.expect("an engine")
         })
         .await;
