@@ -232,7 +232,7 @@ fn the_hash_follows_the_meaning_not_the_spelling() {
 /// Another allowed text than the default's.
 fn another(setting: &settings::Setting) -> String {
     match setting.kind {
-        Kind::Flag => if setting.default == WhenUnset::Is("false") { "true" } else { "1" }.to_owned(),
+        Kind::Flag => if setting.default == WhenUnset::Is("false") { "true" } else { "0" }.to_owned(),
         Kind::Usd(_) => "17.25".to_owned(),
         Kind::Price(_) | Kind::Probability(_) => if setting.name.starts_with("MIN") { "0.06" } else { "0.93" }.to_owned(),
         Kind::Contracts(_) => "7".to_owned(),
@@ -245,6 +245,8 @@ fn another(setting: &settings::Setting) -> String {
         Kind::Nats => "embedded".to_owned(),
         Kind::Text if setting.name == "KALSHI_API_URL" => "http://127.0.0.1:1/trade-api/v2".to_owned(),
         Kind::Text if setting.name == "KALSHI_WS_URL" => "ws://127.0.0.1:1/trade-api/ws/v2".to_owned(),
+        Kind::Text if setting.name == "POLY_WS_URL" => "ws://127.0.0.1:1/ws".to_owned(),
+        Kind::Text if setting.name.ends_with("_URL") => "http://127.0.0.1:1".to_owned(),
         Kind::Text | Kind::Secret => "x".to_owned(),
     }
 }
