@@ -137,7 +137,7 @@ fn orders(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
             _ if source == "website" => {}
             None => found.push(format!("the venue has order {hash}, which no intent asked for")),
             Some(record) if record.filled != filled => {
-                found.push(format!("order {}: {} filled here, {filled} there", record.order.order_id, record.filled));
+                found.push(format!("order {} ({}): {} filled here, {filled} there", record.order.order_id, record.state, record.filled));
             }
             Some(record) if record.is_done() == (status == "LIVE") => {
                 found.push(format!("order {} is {} here and {status} there", record.order.order_id, record.state));
