@@ -67,7 +67,7 @@ impl Engine {
         let struck = self.book.orders.get(&order_id).is_some_and(|record| self.is_past_arrival(now, record));
         let work = self.work(&order_id);
         work.canceling = false;
-        work.struck |= struck && !matches!(outcome, CancelOutcome::Unknown { .. });
+        work.struck |= struck && !matches!(outcome, CancelOutcome::Unknown { .. } | CancelOutcome::Over);
         match outcome {
             CancelOutcome::Canceled { filled } => {
                 if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {
@@ -77,7 +77,7 @@ impl Engine {
                 self.fills_to_come(now, order_id);
             }
             // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
-            CancelOutcome::NotWorking => {
+            CancelOutcome::NotWorking | CancelOutcome::Over => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels) - RETRY_MS;
                 work.cancels += 1;
                 self.set_timer(now.mono.plus_ms(wait_ms), Timer::LookUp(order_id));
@@ -85,7 +85,9 @@ impl Engine {
             CancelOutcome::Unknown { .. } => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels);
                 work.cancels += 1;
-                self.set_timer(now.mono.plus_ms(wait_ms), Timer::RetryCancel(order_id));
+                // The proof of absence begins with a look-up, which sends the cancel again.
+                let again = if struck { Timer::LookUp(order_id) } else { Timer::RetryCancel(order_id) };
+                self.set_timer(now.mono.plus_ms(wait_ms), again);
             }
         }
     }

@@ -123,7 +123,8 @@ impl World {
     /// Waits until every share that is held is settled.
     pub async fn settled(&self) {
         self.until("settlement", async || {
-            let settled = |engine: &arbees::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
+            let settled =
+                |engine: &arbees::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
             self.engine.engine.query(settled).await.expect("an engine")
         })
         .await;
@@ -133,5 +134,15 @@ impl World {
     pub async fn counts<const N: usize>(&self, order: OrderId, names: [&str; N]) -> [usize; N] {
         let story = self.story(order).await;
         names.map(|name| story.iter().filter(|event| event.name() == name).count())
+    }
+
+    /// How often the log says that a fill of this order is final: REST may tell of it only then.
+    pub async fn settlements(&self, order: OrderId) -> usize {
+        let settles = |event: &&Event| match event {
+            Event::Filled(fill) => fill.settled,
+            Event::FillSettled { .. } => true,
+            _ => false,
+        };
+        self.story(order).await.iter().filter(settles).count()
     }
 }
