@@ -48,6 +48,9 @@ pub enum CancelOutcome {
     },
     /// The venue has no such working order: look it up.
     NotWorking,
+    /// The venue has had the order, and it works no more: a look-up tells how it ended, and none that shows nothing proves
+    /// that it never was.
+    Over,
     Unknown {
         why: String,
     },

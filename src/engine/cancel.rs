@@ -68,7 +68,8 @@ impl Engine {
         }
         let work = self.work(&order_id);
         work.canceling = false;
-        work.struck |= work.canceling_past_arrival && !matches!(outcome, CancelOutcome::Unknown { .. });
+        let answered = !matches!(outcome, CancelOutcome::Unknown { .. } | CancelOutcome::Over);
+        work.struck |= work.canceling_past_arrival && answered;
         match outcome {
             CancelOutcome::Canceled { filled } => {
                 if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {
@@ -78,7 +79,7 @@ impl Engine {
                 self.fills_to_come(now, order_id);
             }
             // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
-            CancelOutcome::NotWorking => {
+            CancelOutcome::NotWorking | CancelOutcome::Over => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels) - RETRY_MS;
                 work.cancels += 1;
                 self.set_timer(now.mono.plus_ms(wait_ms), Timer::LookUp(order_id));
@@ -86,7 +87,9 @@ impl Engine {
             CancelOutcome::Unknown { .. } => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels);
                 work.cancels += 1;
-                self.set_timer(now.mono.plus_ms(wait_ms), Timer::RetryCancel(order_id));
+                // The proof of absence begins with a look-up, which sends the cancel again.
+                let again = if work.canceling_past_arrival { Timer::LookUp(order_id) } else { Timer::RetryCancel(order_id) };
+                self.set_timer(now.mono.plus_ms(wait_ms), again);
             }
         }
     }

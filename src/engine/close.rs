@@ -18,8 +18,17 @@ pub(super) struct Remainder {
     signal: Signal,
     content_hash: Hash,
     revision: u32,
-    /// Contracts a `reduce` has left to give up; a `close` takes all there is.
+    /// The order of this revision.
+    order_id: OrderId,
+    /// Contracts a `reduce` had left to give up before that; a `close` takes all there is.
     left: Option<Quantity>,
+}
+
+impl Remainder {
+    /// The same after its order has filled this much.
+    fn left_after(&self, filled: Quantity) -> Option<Quantity> {
+        self.left.map(|left| (left - filled).or_zero())
+    }
 }
 
 impl Engine {
@@ -32,36 +41,46 @@ impl Engine {
             Some(Size::Contracts(quantity)) => quantity,
             _ => order.quantity,
         });
-        let remainder = Remainder { content_hash: asked.content_hash, revision: order.revision, left, signal };
-        self.closes.insert(order.signal_id.clone(), remainder);
+        let (content_hash, revision, order_id) = (asked.content_hash, order.revision, order.order_id);
+        self.closes.insert(order.signal_id.clone(), Remainder { content_hash, revision, order_id, left, signal });
     }
 
-    /// A close order has ended: is something left, and does the signal still live?
+    /// A close order has ended: is something left, and does the signal still live? What was sold and isn't settled may come
+    /// back as long as it does.
     pub(super) fn note_close_ended(&mut self, now: Now, order_id: &OrderId, _out: &mut Vec<Effect>) {
         let Some(record) = self.book.orders.get(order_id).filter(|record| record.order.action == Action::Sell && record.is_done()) else {
             return;
         };
-        let (signal_id, revision, filled) = (record.order.signal_id.clone(), record.order.revision, record.filled);
+        let (signal_id, filled) = (record.order.signal_id.clone(), record.filled);
         let left_of_order = (record.order.quantity - filled).or_zero();
-        let Some(remainder) = self.closes.get_mut(&signal_id).filter(|remainder| remainder.revision == revision) else { return };
-        if let Some(left) = &mut remainder.left {
-            *left = (*left - filled).or_zero();
-        }
-        let nothing_left = left_of_order.is_zero() || remainder.left.is_some_and(|left| left.is_zero());
-        if nothing_left || revision + 1 >= REVISIONS_MAX || now.wall >= remainder.signal.expires_at {
+        let may_come_back = self.book.positions.get(&record.order.instrument.book_key()).is_some_and(|position| position.may_gain());
+        let Some(remainder) = self.closes.get(&signal_id).filter(|remainder| remainder.order_id == *order_id) else { return };
+        let lives_ms = remainder.signal.expires_at.ms_since(now.wall);
+        let nothing_left = left_of_order.is_zero() || remainder.left_after(filled).is_some_and(|left| left.is_zero());
+        if lives_ms <= 0 || remainder.revision + 1 >= REVISIONS_MAX || nothing_left && !may_come_back {
             self.closes.remove(&signal_id);
         } else {
-            self.set_timer(now.mono.plus_ms(REVISION_AFTER_MS), Timer::CloseRemainder(signal_id));
+            // Kept for what may come back, it is forgotten when its signal ends.
+            let wait_ms = if nothing_left { lives_ms + 1 } else { REVISION_AFTER_MS };
+            self.set_timer(now.mono.plus_ms(wait_ms), Timer::CloseRemainder(signal_id));
         }
     }
 
     pub(super) fn close_remainder(&mut self, now: Now, signal_id: &SignalId, out: &mut Vec<Effect>) {
-        let Some(remainder) = self.closes.remove(signal_id) else { return };
+        let Some(remainder) = self.closes.get(signal_id) else { return };
         if now.wall >= remainder.signal.expires_at {
+            self.closes.remove(signal_id);
             return;
         }
+        // A timer of an earlier revision finds one that is still being worked on, or has done all there was.
+        let Some(record) = self.book.orders.get(&remainder.order_id).filter(|record| record.is_done()) else { return };
+        let left = remainder.left_after(record.filled);
+        if record.filled >= record.order.quantity || left.is_some_and(|left| left.is_zero()) {
+            return;
+        }
+        let Some(remainder) = self.closes.remove(signal_id) else { return };
         let mut signal = remainder.signal;
-        if let Some(left) = remainder.left {
+        if let Some(left) = left {
             signal.size = Some(Size::Contracts(left));
         }
         let request = self.build(now, signal, remainder.revision + 1);

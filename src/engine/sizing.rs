@@ -21,9 +21,13 @@ pub(super) struct Sizing<'a> {
 /// The size the signal names, in contracts.
 pub(super) fn explicit(signal: &Signal, limit: Price, fee: FeeRate) -> Option<Quantity> {
     match signal.size? {
-        Size::Contracts(quantity) => Some(Quantity::from_micros(quantity.micros() / LOT_MICROS * LOT_MICROS)),
+        Size::Contracts(quantity) => Some(in_lots(quantity)),
         Size::Usd(usd) => Some(affordable(usd, limit, fee)),
     }
+}
+
+fn in_lots(quantity: Quantity) -> Quantity {
+    Quantity::from_micros(quantity.micros() / LOT_MICROS * LOT_MICROS)
 }
 
 /// floor(usd / (price + fee)), whole contracts.
@@ -41,10 +45,11 @@ impl Sizing<'_> {
         }
     }
 
+    /// What is held beside that, no order can sell: dollars buy parts of shares at Polymarket.
     fn held(&self, order: &Order) -> Quantity {
         let key = order.instrument.book_key();
         let reserved = self.others.iter().filter(|o| o.action == Action::Sell && o.instrument.book_key() == key).map(|o| o.quantity).sum();
-        reducible(self.book, &order.instrument, reserved)
+        in_lots(reducible(self.book, &order.instrument, reserved))
     }
 
     fn kelly(&self, order: &Order) -> Option<Quantity> {

@@ -64,6 +64,11 @@ impl Position {
         (ours - bought, ours + sold)
     }
 
+    /// What was sold may come back: not all of it is final.
+    pub fn may_gain(&self) -> bool {
+        self.tail.as_ref().is_some_and(|tail| !tail.open().1.is_zero())
+    }
+
     /// Contracts held, never below zero.
     pub fn held(&self) -> Quantity {
         self.quantity.abs()

@@ -16,6 +16,8 @@ mod feeds;
 mod fills;
 /// What an account starts with; caps; dry runs.
 mod first_day;
+/// The program and what is needed to kill it, of whatever venue.
+mod killed;
 /// kill -9 of the program itself: S15-S18.
 mod kills;
 /// Markets and the exchange live their lives.

@@ -7,6 +7,11 @@
 mod arbees;
 /// Fills: S19-S29.
 mod fills;
+/// The program and what is needed to kill it, of whatever venue.
+#[path = "../kalshi/killed.rs"]
+mod killed;
+/// kill -9 of the program itself: S15-S17.
+mod kills;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
 mod lost_answers;
 /// From a signal to a settled, reconciled position, and the whole table of faults.

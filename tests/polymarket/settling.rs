@@ -269,7 +269,8 @@ async fn s69_a_close_sells_what_is_settled_and_leaves_the_rest() {
     let settled = world.order(&open("yes", "0.50", "5", "ioc")).await;
     world.done(settled).await;
     world.settled().await;
-    world.fault(json!({ "kind": "trade_hold", "count": 1 })).await;
+    // Five are left at 0.50, the rest is another trade.
+    world.fault(json!({ "kind": "trade_hold", "count": 2 })).await;
     let held = world.order(&open("yes", "0.51", "6", "fok")).await;
     let bought = world.done(held).await.filled;
     let sale = world.order(&close("0.40")).await;

@@ -135,4 +135,14 @@ impl World {
         let story = self.story(order).await;
         names.map(|name| story.iter().filter(|event| event.name() == name).count())
     }
+
+    /// How often the log says that a fill of this order is final: REST may tell of it only then.
+    pub async fn settlements(&self, order: OrderId) -> usize {
+        let settles = |event: &&Event| match event {
+            Event::Filled(fill) => fill.settled,
+            Event::FillSettled { .. } => true,
+            _ => false,
+        };
+        self.story(order).await.iter().filter(settles).count()
+    }
 }

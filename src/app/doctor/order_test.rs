@@ -79,7 +79,7 @@ async fn place_and_cancel(account: &Account, order: Order) -> anyhow::Result<Str
             CancelOutcome::Canceled { filled } => {
                 bail!("order {venue_order_id} was cancelled, but {filled} had filled: look at the account")
             }
-            CancelOutcome::NotWorking => bail!("order {venue_order_id} is not working any more: look at the account"),
+            CancelOutcome::NotWorking | CancelOutcome::Over => bail!("order {venue_order_id} is not working any more: look at the account"),
             CancelOutcome::Unknown { .. } => tokio::time::sleep(Duration::from_millis(500)).await,
         }
     }

@@ -155,9 +155,14 @@ fn positions(truth: &Value, book: &Projections) -> anyhow::Result<Vec<String>> {
     for (token, row) in rows(truth, "positions")? {
         theirs.insert(token.clone(), (Quantity::parse(text(row, "settled")?)?, Quantity::parse(text(row, "matched")?)?));
     }
-    let held = book.positions.held().filter(|(key, _)| key.venue == Venue::Polymarket);
-    let ours: BTreeMap<String, (Quantity, Quantity)> =
-        held.map(|(key, position)| (key.id.to_string(), (position.held() - position.unsettled, position.held()))).collect();
+    let known = book.positions.iter().filter(|(key, _)| key.venue == Venue::Polymarket);
+    let ours: BTreeMap<String, (Quantity, Quantity)> = known
+        .map(|(key, position)| {
+            // Without what was bought and isn't final, and with what was sold and isn't.
+            let (held, (least, most)) = (position.held(), position.may_be_shown_as());
+            (key.id.to_string(), (least + most - held, held))
+        })
+        .collect();
     let tokens: std::collections::BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
     let of = |side: &BTreeMap<String, (Quantity, Quantity)>, token: &String| side.get(token).copied().unwrap_or_default();
     let differ = tokens.into_iter().filter(|token| of(&theirs, token) != of(&ours, token));

@@ -101,10 +101,16 @@ fn of_class(class: Class, message: String, retry_after_ms: Option<i64>) -> Submi
 pub enum Cancelled {
     /// The venue lists it as cancelled; how much was filled, the order itself says.
     Proven,
+    /// It was there and is filled.
+    Matched,
     NotWorking,
     Unknown(String),
 }
 
+/// It is there, and can be neither cancelled nor said to have ended (`polymarket.md` §4).
+const HELD: &str = "delayed";
+/// It was there: nothing that merely fails to show it proves otherwise.
+const MATCHED: &str = "order already matched";
 /// Reasons that say the order isn't there to be cancelled; any other leaves it open.
 const NOT_WORKING: &[&str] =
     &["already", "not found", "matched", "canceled", "cancelled", "does not exist", "doesn't exist", "can't be found"];
@@ -113,11 +119,12 @@ pub fn cancel(id: &VenueOrderId, answer: Result<CancelReply, CallError>) -> Canc
     let is_ours = |text: &str| text.eq_ignore_ascii_case(id.as_str());
     let says_gone = |reason: &str| {
         let reason = reason.to_ascii_lowercase();
-        NOT_WORKING.iter().any(|word| reason.contains(word))
+        !reason.contains(HELD) && NOT_WORKING.iter().any(|word| reason.contains(word))
     };
     match answer {
         Ok(reply) if reply.canceled.iter().any(|text| is_ours(text)) => Cancelled::Proven,
         Ok(reply) => match reply.not_canceled.iter().find(|(text, _)| is_ours(text)) {
+            Some((_, reason)) if reason.eq_ignore_ascii_case(MATCHED) => Cancelled::Matched,
             Some((_, reason)) if says_gone(reason) => Cancelled::NotWorking,
             Some((_, reason)) => Cancelled::Unknown(super::wire::error::excerpt(reason)),
             None => Cancelled::Unknown("the answer says nothing of this order".to_owned()),

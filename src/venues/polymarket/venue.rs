@@ -97,6 +97,7 @@ impl PolymarketVenue {
     pub async fn cancel(&self, _order: &Order, id: &VenueOrderId) -> CancelOutcome {
         match outcome::cancel(id, self.client.cancel_order(id).await) {
             Cancelled::Proven => self.confirmed(id).await,
+            Cancelled::Matched => CancelOutcome::Over,
             Cancelled::NotWorking => CancelOutcome::NotWorking,
             Cancelled::Unknown(why) => {
                 if let Class::Halted(_) = of_message(&why) {
@@ -121,7 +122,7 @@ impl PolymarketVenue {
             }
         }
         // Not shown at all: nothing works under this name, and a look-up reads the trades.
-        if shown { CancelOutcome::Unknown { why: "cancelled, but its count can't be read".to_owned() } } else { CancelOutcome::NotWorking }
+        if shown { CancelOutcome::Unknown { why: "cancelled, but its count can't be read".to_owned() } } else { CancelOutcome::Over }
     }
 
     pub async fn cancel_all(&self) -> Result<CancelReply, CallError> {

@@ -97,7 +97,9 @@ fn cancels_are_proven_by_name() {
         cancel(&id, serde_json::from_str(&body).map_err(|error| CallError::Unclear { why: error.to_string() }))
     };
     assert_eq!(answered(r#"{"canceled":["OID"],"not_canceled":{}}"#), Cancelled::Proven);
-    assert_eq!(answered(r#"{"canceled":[],"not_canceled":{"OID":"order already matched"}}"#), Cancelled::NotWorking);
+    assert_eq!(answered(r#"{"canceled":[],"not_canceled":{"OID":"order already matched"}}"#), Cancelled::Matched);
+    let held = answered(r#"{"canceled":[],"not_canceled":{"OID":"order is delayed and can't be canceled"}}"#);
+    assert!(matches!(held, Cancelled::Unknown(_)), "it is there: {held:?}");
     assert_eq!(answered(r#"{"canceled":[],"not_canceled":{"OID":"already canceled or matched"}}"#), Cancelled::NotWorking);
     assert!(matches!(answered(r#"{"canceled":[],"not_canceled":{"OID":"the order is delayed"}}"#), Cancelled::Unknown(_)));
     for body in [r#"{"canceled":["0xother"],"not_canceled":{}}"#, r#"{"canceled":null}"#, "{}", "<html>"] {
