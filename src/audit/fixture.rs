@@ -116,7 +116,7 @@ impl World {
             deliveries: 0,
             trades: 0,
         };
-        world.risk.step(world.now, risk::Input::Fetched { log_id: LOG_ID, head_seq: 0 });
+        world.risk.step(world.now, risk::Input::Fetched { log_id: LOG_ID, head_seq: 0, from_seq: 1 });
         let start = Start {
             version: "0.0.0".to_owned(),
             config_hash: Hash::ZERO,

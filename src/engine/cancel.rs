@@ -66,6 +66,7 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
+        let past_arrival = self.book.orders.get(&order_id).is_some_and(|record| self.is_past_arrival(now, record));
         let work = self.work(&order_id);
         work.canceling = false;
         let answered = !matches!(outcome, CancelOutcome::Unknown { .. } | CancelOutcome::Over);
@@ -88,7 +89,7 @@ impl Engine {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels);
                 work.cancels += 1;
                 // The proof of absence begins with a look-up, which sends the cancel again.
-                let again = if work.canceling_past_arrival { Timer::LookUp(order_id) } else { Timer::RetryCancel(order_id) };
+                let again = if past_arrival { Timer::LookUp(order_id) } else { Timer::RetryCancel(order_id) };
                 self.set_timer(now.mono.plus_ms(wait_ms), again);
             }
         }

@@ -45,10 +45,12 @@ pub enum Input {
         asker: Asker,
         bytes: Vec<u8>,
     },
-    /// A range read has ended: these are the last record and log the engine has.
+    /// A range read has ended: these are the last record and log the engine had when it answered.
     Fetched {
         log_id: LogId,
         head_seq: u64,
+        /// Where the read began: everything before it had been seen then.
+        from_seq: u64,
     },
     Tick,
 }
@@ -163,7 +165,7 @@ impl Risk {
                 self.take(now, log_id, mode, prev_hash, hash, &recorded, &mut effects)
             }
             Input::Request { asker, bytes } => self.ask(now, asker, bytes, &mut effects),
-            Input::Fetched { log_id, head_seq } => self.fetched(now, log_id, head_seq, &mut effects),
+            Input::Fetched { log_id, head_seq, from_seq } => self.fetched(now, log_id, head_seq, from_seq, &mut effects),
             Input::Tick => {}
         }
         self.answer_waiting(now, &mut effects);
@@ -246,15 +248,16 @@ impl Risk {
         }
     }
 
-    fn fetched(&mut self, now: Now, log_id: LogId, head_seq: u64, effects: &mut Vec<Effect>) {
+    fn fetched(&mut self, now: Now, log_id: LogId, head_seq: u64, from_seq: u64, effects: &mut Vec<Effect>) {
         self.fetching_since = None;
         // An empty log has no name yet; taking it for one would make the first record another log's.
         let named = log_id != LogId::default();
         if named && *self.log_id.get_or_insert(log_id) != log_id {
             return self.start_over(now, None, effects);
         }
-        if head_seq < self.book.seq {
-            // The log is shorter than what we have seen of it: an old copy was restored.
+        if head_seq + 1 < from_seq {
+            // The log is shorter than what we had seen of it when we asked: an old copy was restored. Records that came live
+            // since then say nothing of that.
             return self.shortened(now, effects);
         }
         if self.book.seq < head_seq {

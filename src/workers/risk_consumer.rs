@@ -66,7 +66,7 @@ struct Desk {
 /// What a range read brings.
 enum Fetched {
     Record(Vec<u8>),
-    End { log_id: LogId, head_seq: u64 },
+    End { log_id: LogId, head_seq: u64, from_seq: u64 },
 }
 
 impl RiskConsumer {
@@ -88,7 +88,7 @@ impl RiskConsumer {
                 Some(message) = events.next() => desk.record(&message.payload).await,
                 Some(read) = fetched.recv() => match read {
                     Fetched::Record(bytes) => desk.record(&bytes).await,
-                    Fetched::End { log_id, head_seq } => desk.step(Input::Fetched { log_id, head_seq }).await,
+                    Fetched::End { log_id, head_seq, from_seq } => desk.step(Input::Fetched { log_id, head_seq, from_seq }).await,
                 },
                 Some(message) = requests.next() => desk.request(message).await,
                 _ = hello.tick() => desk.hello().await,
@@ -213,7 +213,7 @@ async fn fetch_range(bus: &dyn Bus, subject: &str, from_seq: u64, out: &mpsc::Se
                 Some(log_id) => log_id,
                 None => last_log_id(bus, subject, reply.head_seq).await,
             };
-            let _ = out.send(Fetched::End { log_id, head_seq: reply.head_seq }).await;
+            let _ = out.send(Fetched::End { log_id, head_seq: reply.head_seq, from_seq }).await;
             return;
         }
     }

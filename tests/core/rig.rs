@@ -111,7 +111,7 @@ impl Rig {
             self.record(index);
         }
         let head_seq = self.log.len() as u64;
-        self.risk_step(risk::Input::Fetched { log_id: LOG_ID, head_seq });
+        self.risk_step(risk::Input::Fetched { log_id: LOG_ID, head_seq, from_seq: 1 });
     }
 
     /// The process dies and comes back: only the log survives. Risk waits its second.

@@ -260,7 +260,7 @@ impl Rig {
         let exchange = PaperExchange::new(PaperSettings::default(), PaperStart { session: 1, cash, holdings: Vec::new() });
         let now = Now { wall: at, mono: Mono(0) };
         let mut risk = Risk::new(Mode::Paper, 1);
-        risk.step(now, risk::Input::Fetched { log_id: LOG_ID, head_seq: 0 });
+        risk.step(now, risk::Input::Fetched { log_id: LOG_ID, head_seq: 0, from_seq: 1 });
         let engine = Engine::new(settings, Projections::default());
         Ok(Self { engine, risk, exchange, key, now, head_hash: Hash::ZERO, log: Vec::new(), request: None, verdict: None })
     }

@@ -175,7 +175,7 @@ impl Bench {
         };
         self.step(Input::Start(Box::new(start)));
         let head_seq = self.log.len() as u64;
-        self.risk_step(risk::Input::Fetched { log_id: LOG_ID, head_seq });
+        self.risk_step(risk::Input::Fetched { log_id: LOG_ID, head_seq, from_seq: 1 });
         self.wait(1_001);
     }
 

@@ -369,7 +369,7 @@ impl World {
                     for seq in from_seq..=head {
                         self.publish(seq as usize - 1, 2);
                     }
-                    let done = risk::Input::Fetched { log_id: self.log_id, head_seq: head };
+                    let done = risk::Input::Fetched { log_id: self.log_id, head_seq: head, from_seq };
                     self.push(3, Message::ToRisk(self.risk_life, Box::new(done)));
                 }
                 risk::Effect::AskTrip { scope, reason, observed, limit } => {
@@ -485,7 +485,7 @@ impl World {
         for index in 0..self.durable {
             self.publish(index, 1);
         }
-        self.push(2, Message::ToRisk(self.risk_life, Box::new(risk::Input::Fetched { log_id, head_seq })));
+        self.push(2, Message::ToRisk(self.risk_life, Box::new(risk::Input::Fetched { log_id, head_seq, from_seq: 1 })));
     }
 
     /// Everything that happened, as bytes: the same for the same seed.
