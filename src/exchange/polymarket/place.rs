@@ -193,7 +193,7 @@ impl Core {
             let wanted = if new.dollars.is_some() { affordable(dollars, own) } else { left - quantity };
             let taken = size.min(wanted);
             quantity += taken;
-            dollars = dollars - own.times(taken, Rounding::Down);
+            dollars -= own.times(taken, Rounding::Down);
             if taken == wanted {
                 return Reach { quantity, whole: true };
             }
