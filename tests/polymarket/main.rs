@@ -5,8 +5,26 @@
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/arbees.rs"]
 mod arbees;
+/// Cancels: S36-S40, S44, S45.
+mod cancels;
+/// Closes never flip.
+mod closes;
+/// The stream breaks, is silent, lags.
+mod feeds;
+/// What an account starts with; caps; dry runs.
+mod first_day;
+/// Markets and the exchange live their lives.
+mod lifecycle;
+/// What a world shows.
+mod look;
+/// How a signal names an outcome.
+mod markets_named;
+/// Paper on the venue's own books.
+mod paper;
 /// From a signal to a settled, reconciled position, and the whole table of faults.
 mod path;
+/// The program itself.
+mod program;
 /// A stage and an engine for each test, of whatever venue.
 #[allow(dead_code)] // Kalshi's tests use the rest
 #[path = "../kalshi/scene.rs"]
@@ -15,5 +33,11 @@ mod scene;
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/support.rs"]
 mod servers;
+/// Markets end.
+mod settlement;
+/// The venue refuses us; two engines want one account.
+mod standing;
+/// Others trade on the account.
+mod strangers;
 /// Polymarket's.
 mod support;
