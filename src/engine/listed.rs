@@ -203,6 +203,8 @@ impl Engine {
         let observed = format!("{:?} {} of {} at {}, order {}", listed.side, listed.quantity, key, listed.price, listed.venue_order_id);
         let event = Event::ExternalOrderSeen { order: Box::new(order), venue_order_id: listed.venue_order_id.clone() };
         self.append(now, vec![event], out);
+        // What it holds needs a mark, or nothing opens anywhere.
+        out.push(Effect::Watch { key: key.clone() });
         self.claim(now, &order_id, out);
         if matches!(listed.state, VenueState::Canceled | VenueState::Expired) {
             self.venue_ended(now, order_id, listed.state, listed.filled, "ended by whoever placed it".to_owned(), out);

@@ -229,7 +229,10 @@ async fn what_an_immediate_order_leaves_is_cancelled_at_once() {
         assert_eq!((record.state, record.filled), (OrderState::Canceled, whole(10)), "stream: {stream}");
         assert_eq!((world.calls("cancel").await, world.sends_of(order).await), (1, 1));
         let none = world.order(&open("yes", "0.49", "6", "ioc")).await;
-        assert_eq!((world.done(none).await.state, world.venue_order(none).await["status"].clone()), (OrderState::Canceled, json!("CANCELED")));
+        assert_eq!(
+            (world.done(none).await.state, world.venue_order(none).await["status"].clone()),
+            (OrderState::Canceled, json!("CANCELED"))
+        );
         world.agrees().await;
         world.engine.stop().await;
     }

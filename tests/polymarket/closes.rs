@@ -84,7 +84,10 @@ async fn s69_more_than_is_held_is_cut_to_what_is_held_for_yes_and_for_no() {
         world.holds(side, Quantity::ZERO).await;
         world.agrees().await;
         let last = world.last_create().await;
-        assert_eq!((&last["orderType"], &last["order"]["side"], &last["order"]["makerAmount"]), (&json!("FAK"), &json!("SELL"), &json!("6000000")));
+        assert_eq!(
+            (&last["orderType"], &last["order"]["side"], &last["order"]["makerAmount"]),
+            (&json!("FAK"), &json!("SELL"), &json!("6000000"))
+        );
     }
 }
 

@@ -103,12 +103,8 @@ async fn s89_fills_missing_on_the_stream_come_from_the_reading_and_those_on_both
     world.trades(&open("yes", "0.50", "6", "ioc")).await;
     world.trades(&open("yes", "0.51", "5", "ioc")).await;
     world.called_again("trades", 2).await;
-    let filled: Quantity = world
-        .events()
-        .await
-        .iter()
-        .filter_map(|event| if let Event::Filled(fill) = event { Some(fill.quantity) } else { None })
-        .sum();
+    let filled: Quantity =
+        world.events().await.iter().filter_map(|event| if let Event::Filled(fill) = event { Some(fill.quantity) } else { None }).sum();
     assert_eq!(filled, whole(11));
     world.agrees().await;
     world.nothing_diverged().await;
@@ -159,7 +155,8 @@ async fn polling_alone_suffices() {
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_are_understood_one_by_one_and_in_arrays() {
     for frames in ["object", "array"] {
-        let world = World::with(Setup { settings: vec![("POLY_RECONCILE_EVERY_MS".to_owned(), "60000".to_owned())], ..Setup::default() }).await;
+        let world =
+            World::with(Setup { settings: vec![("POLY_RECONCILE_EVERY_MS".to_owned(), "60000".to_owned())], ..Setup::default() }).await;
         world.admin("/rules", json!({ "frames": frames })).await;
         let order = world.rests("0.45", "6").await;
         let reads = world.calls("balance").await;

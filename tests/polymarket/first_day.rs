@@ -46,19 +46,6 @@ async fn s94_an_account_that_holds_something_waits_for_a_person_and_trades_nothi
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn s93_a_listing_that_lags_behind_a_fill_of_a_stopped_engine_is_waited_for() {
-    let world = World::new().await;
-    world.trades(&open("yes", "0.50", "6", "ioc")).await;
-    let world = world
-        .restarted_after(async |stage| drop(stage.admin("POST", "/read_lag", json!({ "ms": 2_500 })).await.expect("a lag")))
-        .await;
-    world.called_again("balance", 6).await;
-    world.nothing_diverged().await;
-    assert_eq!(world.held("yes").await, whole(6));
-    world.agrees().await;
-}
-
 const LIVE: [(&str, &str); 3] = [("TRADING_MODE", "live"), ("PAPER_TRADING", "0"), ("LIVE_TRADING_AUTHORIZED", "true")];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +82,8 @@ async fn a_dry_run_signs_and_sends_nothing_that_trades() {
         |event: &Event| matches!(event, Event::OrderNotPlaced { cause: NotPlaced::Withheld(why), .. } if why.contains("dry run"));
     assert_eq!(world.count(withheld).await, 3);
     // Each was signed all the same: its hash is on record.
-    let signed = |event: &Event| matches!(event, Event::SubmitStarted { signed: Some(signed), .. } if signed.venue_order_id.as_str().len() == 66);
+    let signed =
+        |event: &Event| matches!(event, Event::SubmitStarted { signed: Some(signed), .. } if signed.venue_order_id.as_str().len() == 66);
     assert_eq!(world.count(signed).await, 3);
     world.cancel_all().await;
     let seen = world.stage.admin("GET", "/requests", Value::Null).await.expect("requests");

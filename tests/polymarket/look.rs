@@ -171,8 +171,7 @@ impl Look for World {
     }
 
     async fn settled(&self) {
-        let settled =
-            async || self.engine.engine.query(|engine| engine.book().positions.held().all(|(_, p)| p.unsettled.is_zero())).await;
+        let settled = async || self.engine.engine.query(|engine| engine.book().positions.held().all(|(_, p)| p.unsettled.is_zero())).await;
         self.stage.until("settlement", async || settled().await.filter(|settled| *settled)).await.unwrap_or_else(|error| panic!("{error}"));
     }
 

@@ -265,7 +265,11 @@ async fn the_order_test_rests_the_least_that_is_taken_and_cancels_it() {
     let orders: Vec<&Value> = truth["orders"].as_object().into_iter().flatten().map(|(_, order)| order).collect();
     assert_eq!(orders.len(), 2);
     for order in orders {
-        assert_eq!((&order["status"], &order["price"], &order["size_matched"]), (&json!("CANCELED"), &json!("0.01"), &json!("0")), "{order}");
+        assert_eq!(
+            (&order["status"], &order["price"], &order["size_matched"]),
+            (&json!("CANCELED"), &json!("0.01"), &json!("0")),
+            "{order}"
+        );
     }
     assert_eq!(truth["cash"]["settled"], "1000");
 }
@@ -330,7 +334,9 @@ async fn s108_neither_key_nor_api_secrets_nor_signatures_are_ever_shown() {
         stage.until("it to be sent", sent).await.expect("sent");
     }
     let mut shown = Vec::new();
-    for path in ["/status", "/positions", "/orders", "/pnl", "/exposure", "/tail?from=1", "/metrics", "/breaker", "/healthz", "/readyz", "/verify"] {
+    for path in
+        ["/status", "/positions", "/orders", "/pnl", "/exposure", "/tail?from=1", "/metrics", "/breaker", "/healthz", "/readyz", "/verify"]
+    {
         if let Some(text) = ask(path).await {
             shown.push((path.to_owned(), text));
         }

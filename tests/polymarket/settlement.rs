@@ -23,11 +23,8 @@ fn markets() -> Vec<(&'static str, &'static str, String)> {
 }
 
 fn setup() -> Setup<Polymarket> {
-    let book = |(_, _, slug)| Book {
-        ticker: slug,
-        bids: vec![("0.48", "1.37"), ("0.47", "100")],
-        asks: vec![("0.50", "1.37"), ("0.51", "100")],
-    };
+    let book =
+        |(_, _, slug)| Book { ticker: slug, bids: vec![("0.48", "1.37"), ("0.47", "100")], asks: vec![("0.50", "1.37"), ("0.51", "100")] };
     Setup { markets: markets().into_iter().map(book).collect(), ..Setup::default() }
 }
 
@@ -53,9 +50,10 @@ async fn redeemable(world: &World) -> Usd {
 }
 
 async fn cash(world: &World) -> Usd {
-    let account = world.engine.engine.query(|engine| {
-        engine.book().cash.account(arbees::domain::market::Venue::Polymarket).map(|account| account.cash)
-    });
+    let account = world
+        .engine
+        .engine
+        .query(|engine| engine.book().cash.account(arbees::domain::market::Venue::Polymarket).map(|account| account.cash));
     account.await.flatten().expect("an account")
 }
 
@@ -140,7 +138,8 @@ async fn s79_a_market_that_ended_while_the_engine_was_down_is_booked_at_the_next
     world.settled().await;
     world.agrees().await;
     let path = format!("/markets/{slug}/settle");
-    let world = world.restarted_after(async |stage| drop(stage.admin("POST", &path, json!({ "result": "no" })).await.expect("settled"))).await;
+    let world =
+        world.restarted_after(async |stage| drop(stage.admin("POST", &path, json!({ "result": "no" })).await.expect("settled"))).await;
     let key = key(&world, &slug, "no");
     assert_eq!(world.held_of(&key).await, Quantity::ZERO, "known before it opens");
     assert_eq!(settlement(&world, &key).await, Some(Settlement::No));

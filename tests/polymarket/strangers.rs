@@ -92,7 +92,9 @@ async fn s27_s91_a_trade_on_the_website_is_taken_into_position_and_cash_and_stop
 async fn s91_a_trade_on_the_website_in_a_market_we_never_saw_is_found() {
     for stream in [true, false] {
         let world = World::with(Setup { stream, ..two_markets() }).await;
-        world.admin("/website/order", json!({ "market": OTHER, "side": "buy", "price": "0.50", "quantity": "7", "order_type": "FAK" })).await;
+        world
+            .admin("/website/order", json!({ "market": OTHER, "side": "buy", "price": "0.50", "quantity": "7", "order_type": "FAK" }))
+            .await;
         let key = world.stage.venue.book_key(OTHER, "yes");
         world.until("it to be held", async || world.held_of(&key).await == whole(7)).await;
         tripped(&world, Scope::Market(key.clone())).await;
@@ -132,8 +134,9 @@ async fn s91_what_was_traded_on_the_website_while_the_engine_was_down_is_found_a
     let world = World::new().await;
     world.buys("yes", "0.50", "6").await;
     world.agrees().await;
-    let world =
-        world.restarted_after(async |stage| drop(stage.admin("POST", "/website/order", theirs("sell", "0.48", "2", "FAK")).await.expect("sold"))).await;
+    let world = world
+        .restarted_after(async |stage| drop(stage.admin("POST", "/website/order", theirs("sell", "0.48", "2", "FAK")).await.expect("sold")))
+        .await;
     world.holds("yes", whole(4)).await;
     world.agrees().await;
     assert!(world.is_tripped(Scope::Market(key_of(&world, "yes"))).await);

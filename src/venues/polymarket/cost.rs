@@ -1,8 +1,8 @@
 //! What a holding cost: the venue says how many shares there are and nothing of their price, so it is told from the trades.
 
 use crate::domain::market::BookKey;
-use crate::domain::money::{Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::matching::Side;
+use crate::domain::money::{Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::report::{FillSettlement, VenueFill};
 
 /// Average cost of `held` settled shares of this book, fees aside. Shares that no trade explains (a transfer, a split) count
