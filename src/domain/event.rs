@@ -258,6 +258,8 @@ pub enum CancelCause {
     Killed,
     Operator,
     Breaker,
+    /// The market's prices lie on another grid now.
+    OffGrid,
 }
 
 /// What a breaker covers.

@@ -1,7 +1,7 @@
 //! What venues report: fills in any order and any state, ends, quotes, markets.
 
 use super::{Effect, Engine};
-use crate::domain::event::{Event, Scope};
+use crate::domain::event::{CancelCause, Event, Scope};
 use crate::domain::ids::{OrderId, TradeId};
 use crate::domain::market::{Market, Venue};
 use crate::domain::money::{Quantity, Rounding, Usd};
@@ -67,11 +67,14 @@ impl Engine {
         let venue = key.venue;
         let (said, holds) = match (self.book.fill_standing(&key, &trade_id, &order_id), how) {
             (Some(FillStanding::Provisional), Ok(())) => {
+                // Balances move now, and what is read of them may be older.
+                self.note_booked(venue, now.wall);
                 self.append(now, vec![Event::FillSettled { order_id, venue, trade_id }], out);
                 return;
             }
             (Some(FillStanding::Provisional), Err(why)) => {
                 let why = why.chars().take(256).collect::<String>().into();
+                self.note_booked(venue, now.wall);
                 self.append(now, vec![Event::FillReversed { order_id, venue, trade_id, why }], out);
                 if self.book.orders.get(&order_id).is_some_and(|record| record.is_done()) {
                     self.ended(now, &order_id, out);
@@ -123,8 +126,16 @@ impl Engine {
     }
 
     pub(super) fn market(&mut self, now: Now, market: Market, out: &mut Vec<Effect>) {
-        if self.book.markets.get(&market.key) != Some(&market) {
-            self.append(now, vec![Event::MarketSeen { market: Box::new(market) }], out);
+        if self.book.markets.get(&market.key) == Some(&market) {
+            return;
+        }
+        let (key, grid) = (market.key.clone(), market.grid.clone());
+        self.append(now, vec![Event::MarketSeen { market: Box::new(market) }], out);
+        // Whether the venue keeps what rests off its new grid (S77), it needn't say.
+        let off = self.book.orders.of_book(&key).filter(|record| record.may_rest() && !grid.holds(record.order.limit));
+        let off: Vec<OrderId> = off.map(|record| record.order.order_id).collect();
+        for order_id in off {
+            self.request_cancel(now, order_id, CancelCause::OffGrid, out);
         }
     }
 }

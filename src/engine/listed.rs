@@ -4,7 +4,7 @@ use super::{Effect, Engine, Timer};
 use crate::domain::event::{CancelCause, Event, Scope};
 use crate::domain::fees;
 use crate::domain::ids::{ClientOrderId, OrderId, SignalId, TokenId, VenueOrderId};
-use crate::domain::market::{BookKey, Instrument, Market, Outcome};
+use crate::domain::market::{BookKey, Instrument, Market, Outcome, Venue};
 use crate::domain::matching::Side;
 use crate::domain::money::Usd;
 use crate::domain::order::{Action, Order, OrderState, TimeInForce};
@@ -113,16 +113,21 @@ impl Engine {
             let scope = Scope::Market(fill.key);
             return self.trip(now, scope, Reason::UnexpectedFill, observed, "the side that was ordered".to_owned(), out);
         }
-        let fee = fill.fee.unwrap_or_else(|| fees::taker_bound(order.fee, order.instrument.in_book_terms(fill.price), fill.quantity));
+        let price = order.instrument.in_book_terms(fill.price);
+        // Polymarket names no fee: it follows from the schedule that the order was judged by. What the schedule is when the
+        // trade is read again says nothing of it.
+        let computed = fill.key.venue == Venue::Polymarket && !record.external;
+        let named = if computed { Some(fees::polymarket_fee(order.fee, price, fill.quantity, fill.liquidity)) } else { fill.fee };
+        let fee = named.unwrap_or_else(|| fees::taker_bound(order.fee, price, fill.quantity));
         let report = FillReport {
             order_id,
             trade_id: fill.trade_id,
             instrument: order.instrument.clone(),
             action: order.action,
             quantity: fill.quantity,
-            price: order.instrument.in_book_terms(fill.price),
+            price,
             fee,
-            fee_provisional: fill.fee.is_none(),
+            fee_provisional: named.is_none(),
             liquidity: fill.liquidity,
             settled: fill.settlement == FillSettlement::Settled,
             venue_at: fill.at,
@@ -134,7 +139,7 @@ impl Engine {
             // What failed is booked and taken back: the venue counts it, and it may still say otherwise.
             None => self.fill(now, report, out),
             Some(FillStanding::Reversed) => {}
-            Some(_) => self.correct_fee(now, &report, fill.fee, out),
+            Some(_) => self.correct_fee(now, &report, named, out),
         }
         match fill.settlement {
             FillSettlement::Provisional => {}
@@ -198,6 +203,8 @@ impl Engine {
         let observed = format!("{:?} {} of {} at {}, order {}", listed.side, listed.quantity, key, listed.price, listed.venue_order_id);
         let event = Event::ExternalOrderSeen { order: Box::new(order), venue_order_id: listed.venue_order_id.clone() };
         self.append(now, vec![event], out);
+        // What it holds needs a mark, or nothing opens anywhere.
+        out.push(Effect::Watch { key: key.clone() });
         self.claim(now, &order_id, out);
         if matches!(listed.state, VenueState::Canceled | VenueState::Expired) {
             self.venue_ended(now, order_id, listed.state, listed.filled, "ended by whoever placed it".to_owned(), out);

@@ -53,6 +53,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+    }
     // Left over from a process of the same number that died half-way.
     let _ = std::fs::remove_file(&fresh);
     let mut file = options.open(&fresh).map_err(unwritable)?;

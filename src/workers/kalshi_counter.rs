@@ -159,7 +159,7 @@ impl LiveVenue for KalshiCounter {
             answered => answered,
         };
         let news = self.fuse_refused(order.order(), &outcome);
-        Submitted { outcome, row, news }
+        Submitted { outcome, row, news, describe: false }
     }
 
     async fn cancel(&self, order: &Order, id: &VenueOrderId) -> CancelOutcome {

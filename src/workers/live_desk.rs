@@ -28,11 +28,13 @@ pub struct Submitted {
     pub row: Option<VenueOrder>,
     /// What else the answer says.
     pub news: Option<VenueNews>,
+    /// The refusal shows that the market isn't what it was described as.
+    pub describe: bool,
 }
 
 impl Submitted {
     pub fn only(outcome: SubmitOutcome) -> Self {
-        Self { outcome, row: None, news: None }
+        Self { outcome, row: None, news: None, describe: false }
     }
 }
 
@@ -224,10 +226,15 @@ impl<V: LiveVenue> Desk for LiveDesk<V> {
     ) {
         self.task(engine, |inner| async move {
             let order_id = order.order().order_id;
-            let Submitted { outcome, row, news } = inner.submit(&order, attempt, signed.as_deref()).await;
+            let Submitted { outcome, row, news, describe } = inner.submit(&order, attempt, signed.as_deref()).await;
             let row = row.map(|row| VenueNews::Listed(Box::new(row)));
             let mut all = vec![Input::Submitted { order_id, attempt, outcome }];
             all.extend(inputs(news.into_iter().chain(row)));
+            if describe {
+                let key = order.order().instrument.book_key();
+                let found = inner.described(&key).await;
+                all.push(Input::Described { key, found });
+            }
             all
         });
     }

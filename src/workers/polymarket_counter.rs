@@ -20,6 +20,10 @@ use crate::venues::polymarket::heartbeat::Heartbeat;
 use crate::venues::polymarket::stream::{StreamEvent, StreamHandle};
 use crate::venues::standing::VenueStanding;
 
+/// Refusals that say the market has another tick, minimum or state than we were told (`venues::polymarket::errors`); the stream
+/// tells of ticks only, and of nothing while it is down.
+const OTHERWISE: [&str; 4] = ["tick_size", "below_minimum_size", "market_not_ready", "refused"];
+
 pub struct PolymarketCounter {
     venue: Arc<PolymarketVenue>,
     clock: Clock,
@@ -70,7 +74,8 @@ impl LiveVenue for PolymarketCounter {
             return Submitted::only(SubmitOutcome::Withheld { why: "nothing was signed ahead".to_owned() });
         };
         let (outcome, row) = self.venue.submit(order, signed).await;
-        Submitted { outcome, row, news: None }
+        let describe = matches!(&outcome, SubmitOutcome::Rejected { code, .. } if OTHERWISE.contains(&code.as_str()));
+        Submitted { outcome, row, news: None, describe }
     }
 
     async fn cancel(&self, order: &Order, id: &VenueOrderId) -> CancelOutcome {

@@ -58,12 +58,12 @@ impl<V: LiveVenue> VenueListener<V> {
                     Some(Heard::ReadSoon) => next_read = next_read.min(self.now().plus_ms(AGAIN_MS)),
                     Some(Heard::Up) => {
                         (streaming, next_read) = (true, self.now());
-                        self.mode(VenueMode::Reconciling, "the stream is up; the account is being read");
+                        self.reconciling("the stream is up; the account is being read", held_back);
                     }
                     Some(Heard::Down { why }) => {
                         if streaming {
                             tracing::warn!("{}'s stream broke, the account is polled: {why}", self.venue());
-                            self.mode(VenueMode::Reconciling, &format!("the stream broke: {why}"));
+                            self.reconciling(&format!("the stream broke: {why}"), held_back);
                         }
                         (streaming, next_read) = (false, self.now());
                     }
@@ -115,6 +115,13 @@ impl<V: LiveVenue> VenueListener<V> {
 
     fn mode(&self, mode: VenueMode, why: &str) {
         self.heard(VenueNews::Mode { venue: self.venue(), mode, why: why.to_owned() });
+    }
+
+    /// The account is to be read anew. While the venue refuses us that stays what stands in the way.
+    fn reconciling(&self, why: &str, held_back: bool) {
+        if !held_back {
+            self.mode(VenueMode::Reconciling, why);
+        }
     }
 
     /// Passes on that the venue refuses us or pauses, and that it no longer does. Returns whether it does.

@@ -14,10 +14,28 @@ mod killed;
 mod kills;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
 mod lost_answers;
-/// From a signal to a settled, reconciled position, and the whole table of faults.
-mod path;
 /// Definite answers to a send: S5-S7, S14.
 mod refusals;
+/// Cancels: S36-S40, S44, S45.
+mod cancels;
+/// Closes never flip.
+mod closes;
+/// The stream breaks, is silent, lags.
+mod feeds;
+/// What an account starts with; caps; dry runs.
+mod first_day;
+/// Markets and the exchange live their lives.
+mod lifecycle;
+/// What a world shows.
+mod look;
+/// How a signal names an outcome.
+mod markets_named;
+/// Paper on the venue's own books.
+mod paper;
+/// From a signal to a settled, reconciled position, and the whole table of faults.
+mod path;
+/// The program itself.
+mod program;
 /// A stage and an engine for each test, of whatever venue.
 #[allow(dead_code)] // Kalshi's tests use the rest
 #[path = "../kalshi/scene.rs"]
@@ -28,6 +46,12 @@ mod scene;
 mod servers;
 /// From matched to settled, or back: S30-S35, S69.
 mod settling;
+/// Markets end.
+mod settlement;
+/// The venue refuses us; two engines want one account.
+mod standing;
+/// Others trade on the account.
+mod strangers;
 /// Polymarket's.
 mod support;
 /// What these tests ask for and look at.

@@ -1,16 +1,17 @@
 //! From a signal to a settled, reconciled position; and every fault with every kind of order.
 
-use ::arbees::app::rehearsal::{Polymarket, Wish, matrix};
+use ::arbees::app::rehearsal::{Polymarket, matrix};
 use ::arbees::domain::event::Event;
 use ::arbees::domain::money::Quantity;
 use ::arbees::domain::order::OrderState;
 
+use crate::look::open;
 use crate::support::{Folder, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_becomes_a_settled_reconciled_position() {
     let world = World::new().await;
-    let order = world.order(&Wish::open("yes", "0.50", "6", "ioc")).await;
+    let order = world.order(&open("yes", "0.50", "6", "ioc")).await;
     let record = world.done(order).await;
     assert_eq!((record.state, record.filled), (OrderState::Filled, Quantity::whole(6)));
     world.agrees().await;

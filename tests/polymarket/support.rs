@@ -1,6 +1,6 @@
 //! Polymarket's double and an engine that trades there.
 
-use ::arbees::app::rehearsal::Polymarket;
+pub use arbees::app::rehearsal::{Polymarket, SLUG};
 
 pub use crate::scene::{Folder, PATIENCE, Scene, fresh_folder, until};
 

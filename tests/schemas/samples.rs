@@ -106,7 +106,7 @@ fn approvers() -> Vec<Approver> {
 }
 
 fn cancel_causes() -> Vec<CancelCause> {
-    every!(CancelCause; Expiry: CancelCause::Expiry; Killed: CancelCause::Killed; Operator: CancelCause::Operator; Breaker: CancelCause::Breaker)
+    every!(CancelCause; Expiry: CancelCause::Expiry; Killed: CancelCause::Killed; Operator: CancelCause::Operator; Breaker: CancelCause::Breaker; OffGrid: CancelCause::OffGrid)
 }
 
 fn scopes() -> Vec<Scope> {

@@ -48,9 +48,10 @@ pub fn polymarket_account(config: &Config, clock: &Clock) -> anyhow::Result<Opti
     let Some(settings) = &config.polymarket else { return Ok(None) };
     let (client, streams, host) = addresses(settings)?;
     let signer = settings.wallet.as_ref().map(|wallet| signer(wallet, client.chain)).transpose()?;
-    let client = ClientSettings { request_timeout_ms: u64::from(settings.request_timeout_ms), ..client };
-    let client = Client::new(client, signer, clock.clone())?;
     let nonce = settings.wallet.as_ref().map_or(0, |wallet| wallet.api_nonce);
+    let request_timeout_ms = u64::from(settings.request_timeout_ms);
+    let client = ClientSettings { request_timeout_ms, api_nonce: u64::from(nonce), ..client };
+    let client = Client::new(client, signer, clock.clone())?;
     let file = if nonce == 0 { "poly_api.json".to_owned() } else { format!("poly_api_{nonce}.json") };
     Ok(Some(PolymarketAccount {
         venue: Arc::new(PolymarketVenue::new(Arc::new(client))),

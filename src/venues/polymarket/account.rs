@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::{Asset, Filter};
 use super::client::{CallError, Incomplete};
+use super::cost;
 use super::look_up::MARGIN_MS;
 use super::translate::{book_key, taker_fee};
 use super::venue::PolymarketVenue;
@@ -13,6 +14,9 @@ use crate::domain::money::{Quantity, Rounding, Usd};
 use crate::domain::report::{AccountReading, Liquidity, VenueFill, VenuePosition, VenueSettlement, VenueState};
 use crate::domain::time::Time;
 
+/// The venue says nowhere how fresh what it lists is, and keeps balances in a cache: what is younger than this may be missing.
+const LISTINGS_LAG_MS: i64 = 5_000;
+
 impl PolymarketVenue {
     /// Everything the venue knows of the account; fills since. `tokens`: those that we may hold, beside those that the
     /// trades and open orders name. From the beginning of time all trades are read, so that no holding is missed.
@@ -20,28 +24,34 @@ impl PolymarketVenue {
         let begun_at = self.client.clock().now().wall;
         let breaks = self.client.standing().breaks();
         let open_orders = self.client.orders(Filter::default()).await?;
-        let after = since.plus_ms(-MARGIN_MS);
-        let fills = self.fills(Filter { token: None, after: (after.nanos() > 0).then_some(after) }).await?;
+        let after = Some(since.plus_ms(-MARGIN_MS)).filter(|after| after.nanos() > 0);
+        let whole = after.is_none();
+        let fills = self.fills(Filter { token: None, after }).await?;
         let mut seen = tokens.clone();
         let keys = fills.iter().map(|fill| &fill.key).chain(open_orders.iter().map(|order| &order.key));
         seen.extend(keys.filter_map(|key| TokenId::new(key.id.as_str()).ok()));
         let broken = |error| Incomplete::Broken { what: "/balance-allowance", error };
         let mut positions = Vec::new();
         for token in &seen {
+            if self.facts.has_ended(token) {
+                self.look_at_the_chain(Asset::Token(token.as_str())).await;
+            }
             let signed = self.holding(token).await.map_err(broken)?;
             if !signed.is_zero() {
-                // What it cost, the venue doesn't say.
-                positions.push(VenuePosition { key: book_key(token.as_str())?, signed, cost: Usd::ZERO });
+                let key = book_key(token.as_str())?;
+                // Of a part of the trades nothing follows: the shares are priced as if nothing were known of them.
+                let cost = cost::of_holding(&key, signed, if whole { &fills } else { &[] });
+                positions.push(VenuePosition { key, signed, cost });
             }
         }
         let settlements = self.settlements(&seen, &positions).await?;
+        self.look_at_the_chain(Asset::Collateral).await;
         let cash = Usd::from_micros(self.client.balance(Asset::Collateral).await.map_err(broken)?.balance.0);
         self.client.standing().reconciled(breaks);
         Ok(AccountReading {
             venue: Venue::Polymarket,
             begun_at,
-            // The venue says nowhere how fresh its listings are: what came after we began to read may be missing.
-            read_through: begun_at,
+            read_through: begun_at.plus_ms(-LISTINGS_LAG_MS),
             cash,
             positions,
             open_orders: open_orders.into_iter().filter(|row| row.state == VenueState::Resting).collect(),
@@ -49,6 +59,12 @@ impl PolymarketVenue {
             settlements,
             movements: Vec::new(),
         })
+    }
+
+    /// The venue keeps balances as it once saw them (`polymarket.md` §4); what wasn't its own trade, a claim of winnings or a
+    /// deposit, shows only after this. Without it the balance is merely old.
+    async fn look_at_the_chain(&self, asset: Asset<'_>) {
+        let _ = self.client.refresh_balance(asset).await;
     }
 
     /// Settled shares of a token.

@@ -14,7 +14,7 @@ use super::order::OrderSigner;
 use super::rate::{CANCELS_AT_ONCE_MAX, Lane, Shelf};
 use super::translate::{self, Levels, Ours, TopOfBook};
 use super::wire::account::{BalanceAllowance, Beat, ClosedOnly, Geoblock, Version, server_time_s};
-use super::wire::market::{Book, ClobMarket, GammaMarket, MarketState, condition_of};
+use super::wire::market::{Book, ClobMarket, GammaMarket, MarketState, condition_of, gamma_markets};
 use super::wire::orders::{CancelReply, Order as OrderRow, PostReply};
 use super::wire::trades::Trade;
 use super::wire::{FIRST_PAGE, Page};
@@ -215,16 +215,8 @@ impl Client {
         }
         let ask = Ask { host: Host::Gamma, ..Ask::get("gamma /markets", "/markets", Shelf::Gamma, Auth::Nobody) };
         let ask = ask.with("condition_ids", condition).with("closed", closed);
-        #[derive(Deserialize)]
-        struct Keyset {
-            markets: Vec<GammaMarket>,
-        }
-        // Told apart by hand: numbers are read from the text itself, which serde's untagged enums don't keep.
         let body = self.send(&ask).await?;
-        let markets = match body.trim_ascii_start().first() {
-            Some(b'[') => read_borrowed::<Vec<GammaMarket>>(&ask, &body)?,
-            _ => read_borrowed::<Keyset>(&ask, &body)?.markets,
-        };
+        let markets = gamma_markets(&body).map_err(|error| unreadable(&ask, &error.to_string()))?;
         Ok(markets.into_iter().find(|market| market.condition_id.as_deref() == Some(condition.as_str())))
     }
 

@@ -42,6 +42,8 @@ pub struct ClientSettings {
     /// The whole address; without it nobody is asked whether this place is served.
     pub geoblock: Option<HttpBase>,
     pub chain: Chain,
+    /// Which API key of the wallet: each nonce has one.
+    pub api_nonce: u64,
     pub connect_timeout_ms: u64,
     pub request_timeout_ms: u64,
 }
@@ -49,7 +51,7 @@ pub struct ClientSettings {
 impl ClientSettings {
     pub fn new(clob: HttpBase, ws: WsBase) -> Self {
         let chain = Chain::Polygon;
-        Self { clob, ws, gamma: None, geoblock: None, chain, connect_timeout_ms: 2_000, request_timeout_ms: 10_000 }
+        Self { clob, ws, gamma: None, geoblock: None, chain, api_nonce: 0, connect_timeout_ms: 2_000, request_timeout_ms: 10_000 }
     }
 
     fn is_plain(&self) -> bool {
@@ -246,7 +248,10 @@ impl Client {
         let mut headers = HeaderMap::new();
         match ask.auth {
             Auth::Nobody => {}
-            Auth::Wallet => put(&mut headers, wallet_headers(self.signer()?.wallet().key(), self.settings.chain, timestamp_s, 0)),
+            Auth::Wallet => {
+                let (chain, nonce) = (self.settings.chain, self.settings.api_nonce);
+                put(&mut headers, wallet_headers(self.signer()?.wallet().key(), chain, timestamp_s, nonce));
+            }
             Auth::Key => put(&mut headers, self.requests()?.headers(timestamp_s, ask.method.as_str(), url.path(), body)),
         }
         let mut request = reqwest::Request::new(ask.method.clone(), url);

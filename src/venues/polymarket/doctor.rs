@@ -47,6 +47,8 @@ impl PolymarketVenue {
                     problems.push(errors::trouble(code, &refusal.to_string()));
                 }
             }
+            // Whoever called knows why there is no key.
+            CallError::NotSent { .. } if client.requests().is_err() => {}
             error => problems.push(format!("{what}: {error}")),
         };
         let version = client.version().await.map_err(|error| note("version", error)).ok();

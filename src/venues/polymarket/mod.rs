@@ -16,6 +16,8 @@ mod calls;
 pub mod client;
 /// Which contracts an order is signed for.
 pub mod contracts;
+/// What a holding cost.
+mod cost;
 /// The API key, its secret and its passphrase.
 pub mod credentials;
 /// Wallet, key, money, block: what a person asks first.

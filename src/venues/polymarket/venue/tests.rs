@@ -229,7 +229,8 @@ async fn an_account_is_read_whole_with_every_token_its_trades_name() {
     let held = BTreeSet::from([TokenId::new(NO).expect("token")]);
     let reading = rig.venue.read_account(Time::default(), &held).await.expect("complete");
     assert_eq!((reading.venue, reading.cash), (Venue::Polymarket, Usd::parse("98.0186").expect("usd")));
-    assert_eq!(reading.positions.iter().map(|p| (p.key.id.as_str(), p.signed)).collect::<Vec<_>>(), [(YES, Quantity::whole(4))]);
+    let positions: Vec<_> = reading.positions.iter().map(|p| (p.key.id.as_str(), p.signed, p.cost)).collect();
+    assert_eq!(positions, [(YES, Quantity::whole(4), Usd::whole(2))], "four at 50 cents, as the trades tell");
     assert_eq!((reading.open_orders.len(), reading.fills[0].settlement), (1, FillSettlement::Settled));
     let ended: Vec<_> = reading.settlements.iter().map(|s| (s.key.id.as_str(), s.settlement, s.revenue)).collect();
     assert_eq!(ended, [(NO, Settlement::Yes, Usd::ZERO), (YES, Settlement::Yes, Usd::whole(4))]);

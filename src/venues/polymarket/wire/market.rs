@@ -89,6 +89,19 @@ pub struct GammaMarket {
     pub resolution: Option<String>,
 }
 
+/// A bare list, or a page of the newer listing. Told apart by hand: what serde keeps aside to try a second shape on is no
+/// JSON any more, and numbers are read from their JSON text.
+pub fn gamma_markets(body: &[u8]) -> Result<Vec<GammaMarket>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Page {
+        markets: Vec<GammaMarket>,
+    }
+    if body.trim_ascii_start().first() == Some(&b'{') {
+        return serde_json::from_slice::<Page>(body).map(|page| page.markets);
+    }
+    serde_json::from_slice(body)
+}
+
 /// Texts, as a list or as a list within a text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Listed(pub Vec<String>);
@@ -143,6 +156,18 @@ pub struct Book<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gamma_lists_markets_bare_or_in_a_page_with_their_fees() {
+        let market = r#"{"conditionId":"0xab","feesEnabled":true,"closed":true,"umaResolutionStatus":"","negRisk":false,
+            "orderPriceMinTickSize":0.01,"feeSchedule":{"rate":0.05,"exponent":1,"takerOnly":true,"rebateRate":0.25}}"#;
+        for body in [format!(" [{market}]"), format!(r#"{{"markets":[{market}],"next_cursor":null}}"#)] {
+            let markets = gamma_markets(body.as_bytes()).expect(&body);
+            let rate = markets[0].fee_schedule.and_then(|fees| fees.r).map(|rate| rate.0.0);
+            assert_eq!((markets.len(), markets[0].condition_id.as_deref(), rate), (1, Some("0xab"), Some(50_000)));
+        }
+        assert!(gamma_markets(b"null").is_err() && gamma_markets(b"{}").is_err() && gamma_markets(b"").is_err());
+    }
 
     #[test]
     fn a_condition_is_read_bare_or_wrapped() {
