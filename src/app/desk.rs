@@ -36,7 +36,7 @@ pub struct LiveDesk {
     log: Arc<dyn EventStore>,
     bus: Arc<dyn Bus>,
     clock: Clock,
-    risk_public_key: Vec<u8>,
+    risk_public_keys: Vec<Vec<u8>>,
     readiness: Arc<Readiness>,
     kill_files: Vec<PathBuf>,
     pub counts: Arc<AnswerCounts>,
@@ -78,7 +78,7 @@ impl LiveDesk {
         log: Arc<dyn EventStore>,
         bus: Arc<dyn Bus>,
         clock: Clock,
-        risk_public_key: Vec<u8>,
+        risk_public_keys: Vec<Vec<u8>>,
         readiness: Arc<Readiness>,
     ) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl LiveDesk {
             log,
             bus,
             clock,
-            risk_public_key,
+            risk_public_keys,
             readiness,
             kill_files: super::kill_files(config),
             counts: Arc::default(),
@@ -144,10 +144,10 @@ impl LiveDesk {
     pub async fn verify(&self) -> Result<VerifyReport, ApiError> {
         let look = self.look().await?;
         self.caught_up(look.book.seq).await;
-        let (log, clock, key) = (Arc::clone(&self.log), self.clock.clone(), self.risk_public_key.clone());
+        let (log, clock, keys) = (Arc::clone(&self.log), self.clock.clone(), self.risk_public_keys.clone());
         let checked = tokio::task::spawn_blocking(move || {
             let living = Living { seq: look.book.seq, state_hash: look.book.state_hash() };
-            verify(&StoreHistory(log), None::<StoreCheck>, Some(living), Some(&key), &|| clock.now().mono)
+            verify(&StoreHistory(log), None::<StoreCheck>, Some(living), &keys, &|| clock.now().mono)
         });
         let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
         checked.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))

@@ -73,6 +73,36 @@ pub fn public_key(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(key.0.to_vec())
 }
 
+/// Public risk keys whose verdicts engines of this folder have taken, one a line, the newest last.
+const KNOWN_PUBLIC_KEYS: &str = "risk.pub.history";
+
+/// The public keys that approvals in this folder's log may be signed with; none in a folder older than the list.
+pub fn known_public_keys(dir: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let path = dir.join(KNOWN_PUBLIC_KEYS);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        read => read.with_context(|| format!("{} can't be read", path.display()))?,
+    };
+    let key = |line: &str| crate::domain::ids::Hash::parse(line.trim()).map(|key| key.0.to_vec());
+    text.lines().map(key).collect::<Option<_>>().with_context(|| format!("{} must hold 64 hex digits a line", path.display()))
+}
+
+/// Adds the key of this session, before any verdict of it counts: `verify` judges old approvals by the key of their time.
+pub fn remember_public_key(dir: &Path, key: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut keys = known_public_keys(dir)?;
+    if keys.last().is_some_and(|newest| newest == key) {
+        return Ok(keys);
+    }
+    keys.retain(|known| known != key);
+    keys.push(key.to_vec());
+    let path = dir.join(KNOWN_PUBLIC_KEYS);
+    let lines: String = keys.iter().map(|key| hex(key) + "\n").collect();
+    write_private(&path, lines.as_bytes())?;
+    // Nothing secret, like the key itself.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644))?;
+    Ok(keys)
+}
+
 /// Waits for the risk consumer's first start.
 pub async fn wait_for_public_key(path: &Path) -> anyhow::Result<Vec<u8>> {
     if !path.exists() {

@@ -178,6 +178,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         Role::All => keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path).map(|key| keys::public_of(&key))?,
         Role::Engine | Role::Risk => keys::wait_for_public_key(&config.risk.public_key_path).await?,
     };
+    let risk_public_keys = keys::remember_public_key(&config.mode_dir(), &risk_public_key)?;
     let token = keys::http_token(&config.mode_dir().join("http_token"))?;
     let listener =
         TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
@@ -190,7 +191,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         account: config.instance.clone(),
         mode: config.mode,
         log_id: report.log_id,
-        risk_public_key: risk_public_key.clone(),
+        risk_public_key,
         risk_timeout_ms: i64::from(config.risk.timeout_ms),
         submit_stale_after_ms: config.submit_stale_after_ms,
     };
@@ -219,7 +220,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         Arc::clone(&store),
         Arc::clone(&bus),
         clock.clone(),
-        risk_public_key,
+        risk_public_keys,
         Arc::clone(&readiness),
     ));
     let outbox = Outbox {

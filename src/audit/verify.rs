@@ -33,7 +33,7 @@ pub struct VerifyReport {
     /// Absent when the fold doesn't get through.
     pub replay: Option<ReplayReport>,
     pub approvals: u64,
-    /// Whose signature was checked against the risk key.
+    /// Whose signature was checked against the risk keys.
     pub signatures_checked: u64,
     pub fills: u64,
     /// What is wrong and where, the first twenty.
@@ -41,15 +41,16 @@ pub struct VerifyReport {
 }
 
 /// Checks the store's findings, the laws, and that the fold of everything gets through (and equals `living`, if given).
-/// `risk_public_key`: verdict signatures are checked against it. Sessions of another key show as problems.
+/// `risk_public_keys`: every key this engine has ever taken verdicts of, the newest last; a signature of none of them shows as a problem.
+/// Without any, signatures are not checked.
 pub fn verify(
     history: &dyn History,
     store: Option<StoreCheck>,
     living: Option<Living>,
-    risk_public_key: Option<&[u8]>,
+    risk_public_keys: &[Vec<u8>],
     mono: &dyn Fn() -> Mono,
 ) -> Result<VerifyReport, ReadError> {
-    let mut laws = Laws { key: risk_public_key, ..Laws::default() };
+    let mut laws = Laws { keys: risk_public_keys, ..Laws::default() };
     history.scan(1, &mut |record| {
         laws.check(record);
         true
@@ -92,7 +93,7 @@ struct Way {
 
 #[derive(Default)]
 struct Laws<'a> {
-    key: Option<&'a [u8]>,
+    keys: &'a [Vec<u8>],
     last_seq: u64,
     last_epoch: u64,
     ways: BTreeMap<OrderId, Way>,
@@ -183,7 +184,7 @@ impl Laws<'_> {
 
     fn approved(&mut self, order_id: &OrderId, by: Approver, verdict: &[u8], signature: &[u8]) -> Result<(), String> {
         self.approvals += 1;
-        let key = self.key;
+        let keys = self.keys;
         let way = self.way(order_id)?;
         if way.approved || way.vetoed {
             return Err(format!("order {order_id} had its verdict before"));
@@ -204,12 +205,14 @@ impl Laws<'_> {
         if !said.approved || said.order_id != *order_id || said.request_hash != wanted {
             return Err(format!("the verdict on order {order_id} is for another request, or is no approval"));
         }
-        if let Some(key) = key {
-            self.signatures_checked += 1;
-            let signed = SignedVerdict { verdict: verdict.to_vec().into(), signature: signature.to_vec().into() };
-            signed.verify(key).map_err(|error| format!("order {order_id}: {error}"))?;
+        let Some((newest, earlier)) = keys.split_last() else { return Ok(()) };
+        self.signatures_checked += 1;
+        let signed = SignedVerdict { verdict: verdict.to_vec().into(), signature: signature.to_vec().into() };
+        // A key that was replaced since doesn't make forged what it signed while it was the one.
+        match signed.verify(newest) {
+            Err(error) if !earlier.iter().any(|key| signed.verify(key).is_ok()) => Err(format!("order {order_id}: {error}")),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn submitted(&mut self, order_id: &OrderId, attempt: u32) -> Result<(), String> {
@@ -231,8 +234,8 @@ mod tests {
     use crate::audit::fixture::World;
     use crate::audit::history::MemoryHistory;
 
-    fn report(history: &MemoryHistory, key: Option<&[u8]>) -> VerifyReport {
-        verify(history, None, None, key, &|| Mono(0)).expect("readable")
+    fn report(history: &MemoryHistory, keys: &[Vec<u8>]) -> VerifyReport {
+        verify(history, None, None, keys, &|| Mono(0)).expect("readable")
     }
 
     fn traded() -> World {
@@ -246,10 +249,22 @@ mod tests {
     #[test]
     fn a_true_history_obeys_every_law() {
         let world = traded();
-        let report = report(&world.history(), Some(&world.public_key()));
+        let report = report(&world.history(), &[world.public_key()]);
         assert_eq!(report.problems, Vec::<String>::new());
         assert!(report.good);
         assert_eq!((report.approvals, report.signatures_checked, report.fills), (2, 2, 2));
+    }
+
+    #[test]
+    fn a_replaced_key_still_vouches_for_what_it_signed_and_a_strange_one_for_nothing() {
+        let world = traded();
+        let (own, strange) = (world.public_key(), vec![7; 32]);
+        let rotated = report(&world.history(), &[own, strange.clone()]);
+        assert_eq!((rotated.problems, rotated.signatures_checked), (Vec::<String>::new(), 2));
+        let forged = report(&world.history(), &[strange]);
+        assert_eq!((forged.good, forged.problems.len()), (false, 2), "{forged:?}");
+        let unchecked = report(&world.history(), &[]);
+        assert_eq!((unchecked.good, unchecked.signatures_checked), (true, 0));
     }
 
     #[test]
@@ -258,7 +273,7 @@ mod tests {
         let spoiled = |spoil: fn(&mut Vec<Recorded>)| {
             let mut history = world.history();
             spoil(&mut history.records);
-            report(&history, Some(&world.public_key())).problems.join("\n")
+            report(&history, &[world.public_key()]).problems.join("\n")
         };
         let forged = spoiled(|records| {
             for record in records {

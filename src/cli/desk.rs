@@ -52,7 +52,7 @@ impl Desk<'_> {
             Query::Breaker => shown(views::breakers(self.book)),
             Query::Kill => shown(views::kill(self.book, self.facts.killed)),
             Query::Replay { until } => self.replay(until.as_deref()),
-            Query::Verify => shown(verify(self.history, None, self.living(), None, self.mono).map_err(unread)?),
+            Query::Verify => shown(verify(self.history, None, self.living(), &[], self.mono).map_err(unread)?),
             Query::DeadLetters { id: Some(id), .. } => self.dead_letter(*id),
             Query::DeadLetters { id: None, limit } => {
                 shown(self.history.dead_letters(limit.unwrap_or(PAGE_DEFAULT).min(DEAD_LETTERS_MAX)).map_err(unread)?)

@@ -167,9 +167,14 @@ impl Process {
 
     /// SIGTERM; returns the exit code.
     pub fn stop(&mut self) -> i32 {
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().expect("kill");
-        assert!(sent.success());
+        self.signal("TERM");
         self.exit_code()
+    }
+
+    /// `STOP` it stands still, `CONT` it goes on as if nothing had been.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("kill");
+        assert!(sent.success());
     }
 
     /// Waits until it ends by itself.

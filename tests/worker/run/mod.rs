@@ -2,6 +2,7 @@
 
 mod crashes;
 mod first;
+mod full_folder;
 mod kills;
 mod log_failures;
 mod nats_gone;
