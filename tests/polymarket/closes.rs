@@ -36,7 +36,7 @@ async fn s67_a_close_that_races_a_sale_on_the_website_ends_flat_and_never_short(
     // Here a sale of more than is held is refused whole.
     assert_eq!((record.order.quantity, record.state), (whole(6), OrderState::Rejected));
     world.agrees().await;
-    let left = world.held("yes").await;
+    let left = world.holding("yes").await;
     assert!(left == whole(2) || left.is_zero(), "{left}");
     if !left.is_zero() {
         assert_eq!(world.trades(&close("yes", "0.40")).await.filled, whole(2));
@@ -69,7 +69,7 @@ async fn s67_nothing_held_is_nothing_to_close_and_the_other_side_is_no_way_aroun
     world.buys("yes", "0.50", "6").await;
     assert!(world.vetoed(&close("no", "0.40")).await.contains(&"nothing_to_close".to_owned()), "NO isn't held");
     assert_eq!(world.vetoed(&open("no", "0.52", "6", "ioc")).await, ["opposite_side"]);
-    assert_eq!((world.held("yes").await, world.held("no").await), (whole(6), Quantity::ZERO));
+    assert_eq!((world.holding("yes").await, world.holding("no").await), (whole(6), Quantity::ZERO));
     world.agrees().await;
 }
 
@@ -97,7 +97,7 @@ async fn s69_what_has_not_settled_is_not_sold_yet() {
     world.fault(json!({ "kind": "trade_hold", "count": 1 })).await;
     let record = world.trades(&open("yes", "0.50", "6", "ioc")).await;
     assert_eq!(record.state, OrderState::Filled);
-    assert_eq!(world.held("yes").await, whole(6));
+    assert_eq!(world.holding("yes").await, whole(6));
     let (id, signal) = world.stage.signal(&close("yes", "0.40"));
     world.synced().await;
     world.engine.bus.publish_signal("signals.polymarket", signal.to_string().into()).await.expect("published");
@@ -107,7 +107,7 @@ async fn s69_what_has_not_settled_is_not_sold_yet() {
     world.admin(&format!("/trades/{trade}/status"), json!({ "status": "confirm" })).await;
     world.settled().await;
     world.stage.answer(&world.engine, &id).await.expect("an answer");
-    if !world.held("yes").await.is_zero() {
+    if !world.holding("yes").await.is_zero() {
         world.trades(&close("yes", "0.40")).await;
     }
     world.holds("yes", Quantity::ZERO).await;

@@ -88,7 +88,7 @@ async fn s89_s93_reads_that_lag_behind_our_fills_are_no_divergence() {
         let world = World::new().await;
         world.admin("/read_lag", json!({ "ms": lag_ms })).await;
         world.trades(&open("yes", "0.50", "6", "ioc")).await;
-        assert_eq!(world.held("yes").await, whole(6), "our own news counts at once");
+        assert_eq!(world.holding("yes").await, whole(6), "our own news counts at once");
         world.called_again("balance", 8).await;
         world.nothing_diverged().await;
         world.agrees().await;

@@ -36,12 +36,12 @@ async fn s94_an_account_that_holds_something_waits_for_a_person_and_trades_nothi
         stage.admin("POST", "/website/order", theirs("buy", price, "6", "GTC")).await.expect("placed");
         let engine = stage.engine_at_once().await.expect("it starts");
         let world = World { stage, engine, _folder: folder };
-        let asked = async || world.mode().await.1.contains("run `arbees adopt`").then_some(());
+        let asked = async || world.mode_and_why().await.1.contains("run `arbees adopt`").then_some(());
         world.stage.until("a question for a person", asked).await.expect("asked");
         assert!(world.vetoed(&open("yes", "0.50", "6", "ioc")).await.contains(&"venue_not_ready".to_owned()));
         world.called_again("balance", 2).await;
         assert_eq!((world.count(|event| booked(event).is_some()).await, world.calls("create").await), (0, 0));
-        assert_eq!(world.mode().await.0, VenueMode::Reconciling);
+        assert_eq!(world.mode_and_why().await.0, VenueMode::Reconciling);
         world.engine.stop().await;
     }
 }

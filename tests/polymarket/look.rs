@@ -59,7 +59,7 @@ pub trait Look {
     async fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize;
     /// Waits until the log holds such an event.
     async fn logged<T>(&self, what: &str, wanted: impl Fn(&Event) -> Option<T>) -> T;
-    async fn mode(&self) -> (VenueMode, String);
+    async fn mode_and_why(&self) -> (VenueMode, String);
     /// Waits for this mode; returns why it is so.
     async fn becomes(&self, wanted: VenueMode) -> String;
     async fn is_tripped(&self, scope: Scope) -> bool;
@@ -70,10 +70,8 @@ pub trait Look {
     /// Shares held of this outcome token, settled or not.
     async fn held_of(&self, key: &BookKey) -> Quantity;
     /// The same of the rehearsal's market.
-    async fn held(&self, side: &str) -> Quantity;
+    async fn holding(&self, side: &str) -> Quantity;
     async fn holds(&self, side: &str, quantity: Quantity);
-    /// Waits until nothing that is held may still be taken back.
-    async fn settled(&self);
     async fn market_when(&self, key: &BookKey, wanted: impl Fn(&Market) -> bool) -> Market;
     /// Changes the rehearsal's market.
     async fn market(&self, what: &str, body: Value);
@@ -119,20 +117,20 @@ impl Look for World {
         self.stage.until(what, async || self.events().await.iter().find_map(&wanted)).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    async fn mode(&self) -> (VenueMode, String) {
+    async fn mode_and_why(&self) -> (VenueMode, String) {
         let record = self.engine.engine.query(|engine| engine.book().venues.get(Venue::Polymarket).cloned()).await.flatten();
         record.map_or((VenueMode::Off, String::new()), |record| (record.mode, record.why.to_string()))
     }
 
     async fn becomes(&self, wanted: VenueMode) -> String {
         let look = async || {
-            let (mode, why) = self.mode().await;
+            let (mode, why) = self.mode_and_why().await;
             (mode == wanted).then_some(why)
         };
         let found = self.stage.until(&format!("polymarket to be {}", wanted.as_str()), look).await;
         match found {
             Ok(why) => why,
-            Err(error) => panic!("{error}; it is {:?}", self.mode().await),
+            Err(error) => panic!("{error}; it is {:?}", self.mode_and_why().await),
         }
     }
 
@@ -158,21 +156,16 @@ impl Look for World {
         held.await.flatten().unwrap_or_default()
     }
 
-    async fn held(&self, side: &str) -> Quantity {
+    async fn holding(&self, side: &str) -> Quantity {
         self.held_of(&key_of(self, side)).await
     }
 
     async fn holds(&self, side: &str, quantity: Quantity) {
-        let look = async || (self.held(side).await == quantity).then_some(());
+        let look = async || (self.holding(side).await == quantity).then_some(());
         let found = self.stage.until(&format!("{quantity} {side}"), look).await;
         if let Err(error) = found {
-            panic!("{error}; held are {}", self.held(side).await);
+            panic!("{error}; held are {}", self.holding(side).await);
         }
-    }
-
-    async fn settled(&self) {
-        let settled = async || self.engine.engine.query(|engine| engine.book().positions.held().all(|(_, p)| p.unsettled.is_zero())).await;
-        self.stage.until("settlement", async || settled().await.filter(|settled| *settled)).await.unwrap_or_else(|error| panic!("{error}"));
     }
 
     async fn market_when(&self, key: &BookKey, wanted: impl Fn(&Market) -> bool) -> Market {

@@ -33,7 +33,7 @@ async fn a_token_alone_and_a_condition_with_its_side_are_both_enough_for_either_
             assert_eq!(instrument.market.as_str(), spec.condition, "the condition is what risk groups by");
             assert_eq!(instrument.token.as_ref().map(|token| token.as_str()), Some(spec.tokens[usize::from(side == "no")].as_str()));
             assert_eq!(world.last_create().await["order"]["tokenId"], json!(spec.tokens[usize::from(side == "no")]));
-            assert_eq!(world.held(side).await, whole(6));
+            assert_eq!(world.holding(side).await, whole(6));
             world.agrees().await;
             world.engine.stop().await;
         }

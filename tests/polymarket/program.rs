@@ -408,7 +408,7 @@ async fn an_account_that_holds_something_is_adopted_by_name_at_what_it_cost_and_
     assert_eq!(opening.await, Usd::parse("996.925").expect("cash after buying 6 at 50 cents with fee 7.5 cents"));
     let key = key_of(&world, "yes");
     let cost = world.engine.engine.query(move |engine| engine.book().positions.get(&key).map(|position| position.cost)).await.flatten();
-    assert_eq!((world.held("yes").await, cost), (whole(8), Some(Usd::whole(5))), "its exposure is what it may lose");
+    assert_eq!((world.holding("yes").await, cost), (whole(8), Some(Usd::whole(5))), "its exposure is what it may lose");
     world.agrees().await;
     assert_eq!(world.trades(&close("yes", "0.40")).await.filled, whole(8));
     world.agrees().await;

@@ -63,7 +63,7 @@ async fn s84_an_account_that_may_only_close_halts_the_venue() {
     assert_eq!(world.vetoed(&buy()).await, ["venue_not_ready"]);
     // A person has to look; what is held is sold on the website meanwhile, and known here after the next start.
     assert_eq!(world.vetoed(&close("yes", "0.40")).await, ["venue_not_ready"]);
-    assert_eq!((world.held("yes").await, world.calls("create").await), (whole(6), 2));
+    assert_eq!((world.holding("yes").await, world.calls("create").await), (whole(6), 2));
     world.agrees().await;
 }
 
@@ -122,7 +122,7 @@ async fn s86_money_that_cannot_be_read_opens_nothing_and_unknown_fields_harm_not
     let engine = stage.engine_at_once().await.expect("it starts all the same");
     let world = World { stage, engine, _folder: folder };
     world.called_again("balance", 2).await;
-    assert_eq!(world.mode().await.0, VenueMode::Reconciling);
+    assert_eq!(world.mode_and_why().await.0, VenueMode::Reconciling);
     assert_eq!(world.count(|event| matches!(event, Event::OpeningBalance { .. })).await, 0, "no zero is invented");
     assert!(world.vetoed(&buy()).await.contains(&"venue_not_ready".to_owned()));
     world.stage.heal().await.expect("healed");
@@ -197,7 +197,7 @@ async fn s117_a_chain_of_beats_that_we_do_not_know_is_taken_up_where_the_venue_s
     let beats = world.requests("heartbeat").await;
     let statuses: Vec<u64> = beats[before..before + 2].iter().filter_map(|row| row["status"].as_u64()).collect();
     assert_eq!(statuses, [400, 200]);
-    assert_eq!(world.mode().await.0, VenueMode::Open);
+    assert_eq!(world.mode_and_why().await.0, VenueMode::Open);
     assert_eq!(world.venue_order(order).await["status"], "LIVE");
     world.agrees().await;
     world.cancel_all().await;

@@ -39,7 +39,7 @@ async fn s90_shares_that_came_from_elsewhere_are_told_with_their_amount_and_stop
     let scope = Scope::Market(key);
     tripped(&world, scope.clone()).await;
     assert!(!world.is_tripped(Scope::Venue(Venue::Polymarket)).await);
-    assert_eq!(world.held("yes").await, whole(6), "nothing is invented");
+    assert_eq!(world.holding("yes").await, whole(6), "nothing is invented");
     assert_eq!(world.vetoed(&open("yes", "0.51", "6", "ioc")).await, ["breaker_open"]);
     let elsewhere = Wish { ticker: OTHER.to_owned(), ..open("yes", "0.50", "6", "ioc") };
     assert_eq!(world.trades(&elsewhere).await.state, OrderState::Filled, "the other market trades");
@@ -141,5 +141,5 @@ async fn s91_what_was_traded_on_the_website_while_the_engine_was_down_is_found_a
     world.agrees().await;
     assert!(world.is_tripped(Scope::Market(key_of(&world, "yes"))).await);
     assert_eq!(world.stage.admin("GET", "/faults", Value::Null).await.expect("no faults"), json!([]));
-    assert_eq!(world.held("no").await, Quantity::ZERO);
+    assert_eq!(world.holding("no").await, Quantity::ZERO);
 }
