@@ -114,11 +114,11 @@ impl Engine {
             return self.trip(now, scope, Reason::UnexpectedFill, observed, "the side that was ordered".to_owned(), out);
         }
         let price = order.instrument.in_book_terms(fill.price);
-        // Polymarket names no fee: it follows from the schedule that the order was judged by. What the schedule is when the
-        // trade is read again says nothing of it.
-        let computed = fill.key.venue == Venue::Polymarket && !record.external;
-        let named = if computed { Some(fees::polymarket_fee(order.fee, price, fill.quantity, fill.liquidity)) } else { fill.fee };
-        let fee = named.unwrap_or_else(|| fees::taker_bound(order.fee, price, fill.quantity));
+        let bound = fees::taker_bound(order.fee, price, fill.quantity);
+        let fee = fill.fee.unwrap_or(bound);
+        // Polymarket names no fee: it follows from the schedule of the moment. What the schedule is when the trade is read
+        // again says nothing of it; only a bound gives way to a figure.
+        let computed = fill.key.venue == Venue::Polymarket;
         let report = FillReport {
             order_id,
             trade_id: fill.trade_id,
@@ -127,7 +127,7 @@ impl Engine {
             quantity: fill.quantity,
             price,
             fee,
-            fee_provisional: named.is_none(),
+            fee_provisional: fill.fee.is_none(),
             liquidity: fill.liquidity,
             settled: fill.settlement == FillSettlement::Settled,
             venue_at: fill.at,
@@ -139,7 +139,8 @@ impl Engine {
             // What failed is booked and taken back: the venue counts it, and it may still say otherwise.
             None => self.fill(now, report, out),
             Some(FillStanding::Reversed) => {}
-            Some(_) => self.correct_fee(now, &report, named, out),
+            Some(_) if computed && self.book.fee_of(&report) != Some(bound) => {}
+            Some(_) => self.correct_fee(now, &report, fill.fee, out),
         }
         match fill.settlement {
             FillSettlement::Provisional => {}

@@ -87,7 +87,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
         assert_eq!(read(&path, 10).expect_err("open"), KeyFileError::Exposed { path: path.clone(), mode: 0o644 });
         assert!(matches!(read(&folder, 10), Err(KeyFileError::Unreadable { .. })));
-        assert!(matches!(write(&folder.join("none/secret"), b"x"), Err(KeyFileError::Unwritable { .. })));
+        assert!(matches!(write(&path.join("none/secret"), b"x"), Err(KeyFileError::Unwritable { .. })), "below a file");
         assert_eq!(std::fs::read_dir(&folder).expect("folder").count(), 1, "nothing is left lying about");
         std::fs::remove_dir_all(&folder).expect("clean");
     }

@@ -125,7 +125,7 @@ fn answers_to_orders_and_cancels_are_read() {
         let reply: CancelReply = serde_json::from_str(&rest("cancel").to_string()).expect("cancel");
         cancel(&VenueOrderId::new(id).expect("id"), Ok(reply))
     };
-    assert_eq!((answered("ORDER_ID_1"), answered("ORDER_ID_2")), (Cancelled::Proven, Cancelled::NotWorking));
+    assert_eq!((answered("ORDER_ID_1"), answered("ORDER_ID_2")), (Cancelled::Proven, Cancelled::Matched));
     assert!(matches!(answered("ORDER_ID_3"), Cancelled::Unknown(_)));
 }
 

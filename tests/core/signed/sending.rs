@@ -116,7 +116,7 @@ fn it_is_looked_for_even_when_nobody_says_that_it_rests() {
 }
 
 #[test]
-fn s77_a_limit_off_the_new_price_steps_is_not_sent_and_what_rests_stays() {
+fn s77_a_limit_off_the_new_price_steps_is_not_sent_and_what_rests_there_is_cancelled() {
     let mut bench = Bench::new();
     let fine = |step| arbees::domain::market::Market { grid: PriceGrid::uniform(price(step)), ..token_market(YES, Outcome::Yes) };
     bench.describes = Ok(vec![fine("0.001"), token_market(super::bench::NO, Outcome::No)]);
@@ -126,6 +126,7 @@ fn s77_a_limit_off_the_new_price_steps_is_not_sent_and_what_rests_stays() {
     bench.signal("b", &[("limit_price", json!("0.523"))]);
     let Some(Effect::Prepare { order }) = bench.calls.pop() else { panic!("asked to sign") };
     bench.news(VenueNews::Market(fine("0.01")));
+    assert_eq!(bench.take_cancels(), [sign(&resting).venue_order_id]);
     bench.step(Input::Prepared { order_id: order.order_id, signed: Ok(Box::new(sign(&order))) });
     assert!(bench.calls.is_empty(), "{:?}", bench.calls);
     assert_eq!((bench.state(&order), bench.state(&resting)), ("not_placed", "working"));
