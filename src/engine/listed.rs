@@ -17,6 +17,8 @@ use crate::projections::{FillStanding, OrderRecord};
 const UNCLAIMED_MAX: usize = 4_096;
 /// A venue that could not say whose order it is, is asked again after this.
 const IDENTIFY_AGAIN_MS: i64 = 1_000;
+/// What a stated time may lie before the moment that is meant.
+const STATED_TO_MS: i64 = 1_000;
 /// How long a foreign order without an expiry is taken to live: its end comes as news or by a reading.
 const EXTERNAL_LIFE_MS: i64 = 30 * 86_400_000;
 
@@ -37,7 +39,7 @@ impl Engine {
             return self.own_fill(now, order_id, fill, out);
         }
         // Traded before this account was taken over: part of what was found then.
-        if self.book.cash.account(fill.key.venue).is_none_or(|account| fill.at < account.opened_at) {
+        if self.is_older_than_the_account(&fill) {
             return;
         }
         let name = (fill.key.clone(), fill.venue_order_id.clone());
@@ -48,6 +50,18 @@ impl Engine {
         }
         if !asked {
             self.identify(name.0, name.1, out);
+        }
+    }
+
+    /// Venues state whole seconds: beside the opening, what it was read with tells the two apart.
+    fn is_older_than_the_account(&self, fill: &VenueFill) -> bool {
+        let Some(account) = self.book.cash.account(fill.key.venue) else { return true };
+        match self.opened_with.get(&fill.key.venue) {
+            None => fill.at < account.opened_at,
+            Some(found) => {
+                let name = (fill.key.clone(), fill.trade_id.clone(), fill.venue_order_id.clone());
+                fill.at.plus_ms(STATED_TO_MS) <= account.opened_at || found.contains(&name)
+            }
         }
     }
 

@@ -44,7 +44,7 @@ pub use steps::{Effect, Input, SignalQuote};
 
 use crate::domain::answer::AnswerKind;
 use crate::domain::event::{Event, Recorded};
-use crate::domain::ids::{Hash, OrderId, SignalId, VenueOrderId};
+use crate::domain::ids::{Hash, OrderId, SignalId, TradeId, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
 use crate::domain::report::VenueFill;
 use crate::domain::signed::SignedOrder;
@@ -168,6 +168,8 @@ pub struct Engine {
     suspected: BTreeMap<Venue, Vec<reconcile::Difference>>,
     /// The venue's time of the newest thing booked: readings that end before it can't show it.
     booked_at: BTreeMap<Venue, Time>,
+    /// Accounts opened in this session, with the trades that were part of what was found.
+    opened_with: BTreeMap<Venue, BTreeSet<(BookKey, TradeId, VenueOrderId)>>,
     /// Signals that wait for a description of their market.
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
@@ -207,6 +209,7 @@ impl Engine {
             unclaimed: BTreeMap::new(),
             suspected: BTreeMap::new(),
             booked_at: BTreeMap::new(),
+            opened_with: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
             describing: Vec::new(),

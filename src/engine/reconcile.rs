@@ -6,7 +6,7 @@ use crate::domain::event::{Event, Holding, Scope};
 use crate::domain::market::{BookKey, Market, Outcome, Venue};
 use crate::domain::money::{Quantity, Usd};
 use crate::domain::order::OrderState;
-use crate::domain::report::{AccountReading, VenueMode, VenuePosition, VenueSettlement};
+use crate::domain::report::{AccountReading, FillSettlement, VenueMode, VenuePosition, VenueSettlement};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
 use crate::projections::{Account, Position};
@@ -83,7 +83,14 @@ impl Engine {
 
     /// The first reading of an account: what holds nothing is taken over as it is, the rest needs a person.
     fn open_account(&mut self, now: Now, reading: &AccountReading, out: &mut Vec<Effect>) -> bool {
+        if reading.fills.iter().any(|fill| fill.settlement == FillSettlement::Provisional) {
+            // Neither money nor tokens show a trade that is still on its way.
+            self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(reading.venue));
+            return false;
+        }
         if reading.positions.is_empty() && reading.open_orders.is_empty() {
+            let found = reading.fills.iter().map(|fill| (fill.key.clone(), fill.trade_id.clone(), fill.venue_order_id.clone()));
+            self.opened_with.insert(reading.venue, found.collect());
             self.append(now, opening(reading, now), out);
             return true;
         }

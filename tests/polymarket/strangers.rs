@@ -100,6 +100,12 @@ async fn s91_a_trade_on_the_website_in_a_market_we_never_saw_is_found() {
         tripped(&world, Scope::Market(key.clone())).await;
         world.agrees().await;
         assert_eq!(world.count(diverged).await, 0, "stream: {stream}");
+        let held = key.clone();
+        let marked = async || {
+            let held = held.clone();
+            world.engine.engine.query(move |engine| engine.book().positions.get(&held).is_some_and(|p| p.marked)).await == Some(true)
+        };
+        world.until("a price of what is held", marked).await;
         world.buys("yes", "0.50", "6").await;
         world.agrees().await;
         world.engine.stop().await;
@@ -134,6 +140,10 @@ async fn s91_what_was_traded_on_the_website_while_the_engine_was_down_is_found_a
     let world = World::new().await;
     world.buys("yes", "0.50", "6").await;
     world.agrees().await;
+    // The venue states whole seconds: what was traded in the one of the opening can't be told from what was found then.
+    let opened = async || world.engine.engine.query(|engine| engine.book().cash.account(Venue::Polymarket).map(|a| a.opened_at)).await;
+    let opened_s = opened().await.flatten().expect("an account").ms() / 1_000;
+    world.until("the next second", async || world.stage.now().ms() / 1_000 > opened_s).await;
     let world = world
         .restarted_after(async |stage| drop(stage.admin("POST", "/website/order", theirs("sell", "0.48", "2", "FAK")).await.expect("sold")))
         .await;
