@@ -1,4 +1,4 @@
-//! From a signal to a settled, reconciled position; and every fault with every kind of order.
+//! From a signal to a settled, reconciled position (every fault with every kind of order: `tests/faults.rs`).
 
 use ::arbees::app::rehearsal::{Polymarket, matrix};
 use ::arbees::domain::event::Event;
@@ -6,7 +6,7 @@ use ::arbees::domain::money::Quantity;
 use ::arbees::domain::order::OrderState;
 
 use crate::look::open;
-use crate::support::{Folder, World};
+use crate::support::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_becomes_a_settled_reconciled_position() {
@@ -25,11 +25,4 @@ async fn a_signal_becomes_a_settled_reconciled_position() {
     let acked = story.iter().any(|event| matches!(event, Event::OrderAcked { venue_order_id, .. } if *venue_order_id == name));
     assert!(acked && world.venue_order(order).await["id"] == name.as_str());
     world.engine.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_fault_with_every_kind_of_order_ends_as_the_venues_own_books_say() {
-    let folder = Folder::new();
-    let report = matrix::play::<Polymarket>(&folder.0, &[], &|_| {}).await.expect("played");
-    assert!(report.is_good(), "{}", matrix::table(&report));
 }
