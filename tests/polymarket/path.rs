@@ -1,6 +1,5 @@
 //! From a signal to a settled, reconciled position (every fault with every kind of order: `tests/faults.rs`).
 
-use ::arbees::app::rehearsal::{Polymarket, matrix};
 use ::arbees::domain::event::Event;
 use ::arbees::domain::money::Quantity;
 use ::arbees::domain::order::OrderState;
