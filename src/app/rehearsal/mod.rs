@@ -287,14 +287,17 @@ impl<D: Double> Stage<D> {
         }
     }
 
-    /// Waits until the double's account is empty of unknowns: the log and the venue agree. Returns what doesn't, else.
-    pub async fn agree(&self, running: &Running) -> anyhow::Result<()> {
+    /// Waits until nothing is unknown and log and venue agree. Returns the venue's truth and the fold that agreed: either may
+    /// be another a moment later. Errors: what doesn't agree.
+    pub async fn agree(&self, running: &Running) -> anyhow::Result<(Value, Projections)> {
         let mut last = Vec::new();
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
-                last = self.differences(&self.truth().await?, running).await;
+                let truth = self.truth().await?;
+                let book = running.engine.query(|engine| engine.book().clone()).await.context("the engine has ended")?;
+                last = D::differences(&truth, &book);
                 if last.is_empty() {
-                    return anyhow::Ok(());
+                    return anyhow::Ok((truth, book));
                 }
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
@@ -304,12 +307,6 @@ impl<D: Double> Stage<D> {
             Ok(done) => done,
             Err(_) => bail!("the log and the venue differ: {}", last.join("; ")),
         }
-    }
-
-    /// Everything in which log and venue differ, in words; empty when they agree and nothing is open.
-    pub async fn differences(&self, truth: &Value, running: &Running) -> Vec<String> {
-        let book = running.engine.query(|engine| engine.book().clone()).await;
-        book.map_or_else(|| vec!["the engine has ended".to_owned()], |book| D::differences(truth, &book))
     }
 
     /// Whether the engine takes orders for this venue.

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{Book, Double, Setup, Stage, Wish};
 use crate::app::Running;
+use crate::domain::market::Venue;
 use crate::domain::money::Quantity;
 use crate::domain::order::OrderState;
 use crate::projections::OrderRecord;
@@ -124,8 +125,7 @@ pub async fn play<D: Played>(folder: &std::path::Path, faults: &[&str], told: &(
         stage.trade(&running, &D::wish(Kind::Ioc, &cell.market)).await?;
     }
     // Only what has settled can be closed.
-    let settled = |engine: &crate::engine::Engine| engine.book().positions.held().all(|(_, position)| position.unsettled.is_zero());
-    stage.until("settlement", async || running.engine.query(settled).await.filter(|settled| *settled)).await?;
+    stage.until("settlement", async || is_settled(&running, D::VENUE).await).await?;
     for cell in cells.iter().filter(|cell| !cell.fault.what.is_empty()) {
         let mut fault: Value = serde_json::from_str(cell.fault.what)?;
         fault["ticker"] = cell.market.as_str().into();
@@ -136,16 +136,31 @@ pub async fn play<D: Played>(folder: &std::path::Path, faults: &[&str], told: &(
     let asking = Semaphore::new(ASKING_MAX);
     let played = futures::future::try_join_all(cells.iter().map(|cell| one(&stage, &running, cell, &asking))).await?;
     told("orders have ended; comparing with the venue's own books");
-    let agreed = stage.agree(&running).await;
-    let truth = stage.truth().await?;
-    let differences = match agreed {
-        Ok(()) => stage.differences(&truth, &running).await,
-        Err(error) => vec![error.to_string()],
+    // What is filled may still be taken back.
+    let settled = stage.until("the last settlement", async || is_settled(&running, D::VENUE).await).await;
+    // Judged by one moment, at which both sides agreed: a close that failed to settle may be asked for anew in the next.
+    let (truth, book, differences) = match settled.and(stage.agree(&running).await) {
+        Ok((truth, book)) => (truth, Some(book), Vec::new()),
+        Err(error) => (stage.truth().await?, None, vec![error.to_string()]),
     };
-    let rows = cells.iter().zip(played).map(|(cell, (record, took_ms))| judged::<D>(cell, &record, took_ms, &truth, &before)).collect();
+    let rows = cells.iter().zip(played).map(|(cell, (record, took_ms))| {
+        let now = book.as_ref().and_then(|book| book.orders.get(&record.order.order_id));
+        judged::<D>(cell, now.unwrap_or(&record), took_ms, &truth, &before)
+    });
+    let rows = rows.collect();
     running.stop().await;
     stage.venue.stop().await;
     Ok(Report { rows, differences })
+}
+
+/// Once no fill of this venue may be taken back any more.
+async fn is_settled(running: &Running, venue: Venue) -> Option<()> {
+    let settled = running.engine.query(move |engine| {
+        let book = engine.book();
+        let money = book.cash.account(venue).is_none_or(|account| account.unsettled().is_zero());
+        money && book.positions.held().all(|(_, position)| position.unsettled.is_zero())
+    });
+    settled.await.filter(|settled| *settled).map(drop)
 }
 
 fn setup<D: Played>(cells: &[Cell]) -> Setup<D> {
