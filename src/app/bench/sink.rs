@@ -17,13 +17,14 @@ pub const SAMPLES: usize = 500;
 /// Nothing on loopback takes so long.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// The same bytes, ready made, to the same place: the baseline.
-pub async fn raw(stage: &Stage, sink: &mut Sink, bytes: &[u8]) -> anyhow::Result<Vec<i64>> {
+/// The same bytes, ready made, to the same place, as far apart: the baseline.
+pub async fn raw(stage: &Stage, sink: &mut Sink, bytes: &[u8], pause: Duration) -> anyhow::Result<Vec<i64>> {
     let mut socket = tokio::net::TcpStream::connect(sink.address).await?;
     socket.set_nodelay(true)?;
     let mut samples = Vec::new();
     let mut reply = [0; 4_096];
     for number in 0..WARM_UP + SAMPLES {
+        tokio::time::sleep(pause).await;
         let begun = stage.nanos();
         socket.write_all(bytes).await?;
         ensure!(socket.read(&mut reply).await? > 0, "the sink has closed");

@@ -44,7 +44,7 @@ pub async fn run(stage: &Stage, key: SigningKey) -> anyhow::Result<Vec<Figure>> 
         }
     }
     let waited_for = client.signer().rsa_on_hot_path();
-    let mut plain = raw(stage, &mut sink, &bytes).await?;
+    let mut plain = raw(stage, &mut sink, &bytes, std::time::Duration::ZERO).await?;
     let whole = |what: &str, ours: i64, plain: i64| {
         let baseline = Some(("the same bytes, ready made", Measure::Nanos(plain)));
         figure(what, Measure::Nanos(ours), baseline, Goal::None)
