@@ -85,6 +85,7 @@ fn limits() -> Limits {
         orders_per_minute_max: 100,
         orders_per_hour_max: 1_000,
         consecutive_errors_max: 5,
+        probe_after_ms: 60_000,
         unknown_age_max_ms: 60_000,
         unknown_amount_max: usd("100"),
         day_offset_minutes: 0,

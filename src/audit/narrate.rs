@@ -170,6 +170,7 @@ pub fn event(event: &Event) -> String {
         Event::OpeningBalance { account, cash } => format!("{account} ${cash}"),
         Event::CashMoved { account, amount, why, .. } => format!("{account} ${amount}: {why}"),
         Event::BreakerTripped { scope, reason, observed, limit } => format!("{scope}: {reason}, {observed} against {limit}"),
+        Event::BreakerProbing { scope } => format!("{scope}: one order of minimum size may try"),
         Event::BreakerReset { scope, by, reason } => format!("{scope} by {by}: {reason}"),
         Event::KillSet { by, reason } | Event::KillCleared { by, reason } => format!("by {by}: {reason}"),
     }

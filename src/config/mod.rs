@@ -255,6 +255,7 @@ fn limits(values: &Values, mode: Mode) -> Limits {
         orders_per_minute_max: values.count("MAX_ORDERS_PER_MINUTE"),
         orders_per_hour_max: values.count("MAX_ORDERS_PER_HOUR"),
         consecutive_errors_max: values.count("MAX_CONSECUTIVE_ERRORS"),
+        probe_after_ms: values.whole("PROBE_AFTER_MS"),
         unknown_age_max_ms: values.whole("MAX_UNKNOWN_AGE_MS"),
         unknown_amount_max: values.usd("MAX_UNKNOWN_AMOUNT"),
         day_offset_minutes: i32::try_from(values.whole("DAY_OFFSET_MINUTES")).expect("Invariant: the table bounds the offset"),

@@ -187,6 +187,12 @@ pub const SECTIONS: &[Section] = &[
                 "Rejected or unknown in a row; one more trips the breaker.",
             ),
             row(
+                "PROBE_AFTER_MS",
+                Whole { unit: "ms", min: 0, max: DAY_MS },
+                Is("60000"),
+                "After errors tripped it and this much running time, one order of minimum size may try; 0 = only an operator resets.",
+            ),
+            row(
                 "MAX_UNKNOWN_AGE_MS",
                 Whole { unit: "ms", min: 1, max: DAY_MS },
                 Is("120000"),

@@ -200,6 +200,10 @@ pub enum Event {
         observed: Box<str>,
         limit: Box<str>,
     },
+    /// The cool-down is over and the accounts agree: one order of minimum size may go through (design §3.11).
+    BreakerProbing {
+        scope: Scope,
+    },
     BreakerReset {
         scope: Scope,
         by: Box<str>,
@@ -351,6 +355,7 @@ impl Event {
             Self::OpeningBalance { .. } => "OpeningBalance",
             Self::CashMoved { .. } => "CashMoved",
             Self::BreakerTripped { .. } => "BreakerTripped",
+            Self::BreakerProbing { .. } => "BreakerProbing",
             Self::BreakerReset { .. } => "BreakerReset",
             Self::KillSet { .. } => "KillSet",
             Self::KillCleared { .. } => "KillCleared",

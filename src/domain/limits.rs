@@ -37,6 +37,9 @@ pub struct Limits {
     pub orders_per_hour_max: u32,
     /// Rejected or unknown in a row; one more trips the breaker.
     pub consecutive_errors_max: u32,
+    /// A breaker that errors have opened may probe after this much running time; 0: never.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub probe_after_ms: i64,
     pub unknown_age_max_ms: i64,
     pub unknown_amount_max: Usd,
     /// Minutes east of UTC at which the trading day turns.
@@ -44,6 +47,10 @@ pub struct Limits {
     /// The first live days; absent once the operator has said `full`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub canary: Option<Canary>,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// What a live account may do until it is known that everything works (design §2.6).

@@ -20,6 +20,8 @@ pub mod matching;
 pub mod money;
 /// Orders and their states.
 pub mod order;
+/// Bugs that tests plant.
+pub mod planted;
 /// What venues report.
 pub mod report;
 /// The signal and its reader.

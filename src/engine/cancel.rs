@@ -4,6 +4,7 @@ use super::{Deferred, Effect, Engine, Timer};
 use crate::domain::event::{CancelCause, Event};
 use crate::domain::ids::OrderId;
 use crate::domain::order::{Action, Order, OrderState, TimeInForce};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::CancelOutcome;
 use crate::domain::time::Now;
 use crate::projections::OrderRecord;
@@ -80,6 +81,11 @@ impl Engine {
                 self.fills_to_come(now, order_id);
             }
             // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
+            CancelOutcome::NotWorking if planted::has(Bug::CancelNotFoundIsCanceled) => {
+                if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {
+                    self.append(now, vec![Event::OrderCanceled { order_id, filled: Default::default(), cause: "not found".into() }], out);
+                }
+            }
             CancelOutcome::NotWorking | CancelOutcome::Over => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels) - RETRY_MS;
                 work.cancels += 1;

@@ -6,6 +6,7 @@ use crate::domain::ids::{OrderId, TradeId};
 use crate::domain::market::{Market, Venue};
 use crate::domain::money::{Quantity, Rounding, Usd};
 use crate::domain::order::{Action, OrderState, TimeInForce};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::{FillReport, VenueNews, VenueState};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
@@ -38,7 +39,7 @@ impl Engine {
     }
 
     pub(super) fn fill(&mut self, now: Now, fill: FillReport, out: &mut Vec<Effect>) {
-        if self.book.has_fill(&fill) {
+        if self.book.has_fill(&fill) && !planted::has(Bug::NoFillDedupe) {
             return;
         }
         let (order_id, key) = (fill.order_id, fill.instrument.book_key());
@@ -49,6 +50,10 @@ impl Engine {
         let surprise = if record.external { None } else { surprise(record, &fill) };
         let mut events: Vec<Event> = self.fresh_mark(&key).into_iter().collect();
         self.note_booked(key.venue, fill.venue_at);
+        if fill.settled && !key.venue.nets_outcomes() {
+            // Settled since it was matched, and nobody says when.
+            self.note_moved(now, key.venue);
+        }
         events.push(Event::Filled(fill));
         self.append(now, events, out);
         if let Some(observed) = surprise {
@@ -68,13 +73,14 @@ impl Engine {
         let (said, holds) = match (self.book.fill_standing(&key, &trade_id, &order_id), how) {
             (Some(FillStanding::Provisional), Ok(())) => {
                 // Balances move now, and what is read of them may be older.
-                self.note_booked(venue, now.wall);
+                self.note_moved(now, venue);
                 self.append(now, vec![Event::FillSettled { order_id, venue, trade_id }], out);
                 return;
             }
+            (Some(FillStanding::Provisional), Err(_)) if planted::has(Bug::ReversalForgotten) => return,
             (Some(FillStanding::Provisional), Err(why)) => {
                 let why = why.chars().take(256).collect::<String>().into();
-                self.note_booked(venue, now.wall);
+                self.note_moved(now, venue);
                 self.append(now, vec![Event::FillReversed { order_id, venue, trade_id, why }], out);
                 if self.book.orders.get(&order_id).is_some_and(|record| record.is_done()) {
                     self.ended(now, &order_id, out);

@@ -9,6 +9,7 @@ use crate::domain::ids::{GameId, Hash, MarketId, OrderId, SignalId, TokenId, sha
 use crate::domain::market::{BookKey, FeeRate, Instrument, MarketSource, Outcome, PriceGrid, Venue};
 use crate::domain::money::{Price, Rounding};
 use crate::domain::order::{Action, Groups, Order, Stance, TimeInForce};
+use crate::domain::planted::{self, Bug};
 use crate::domain::signal::{Intent, Parsed, Rejection, Signal};
 use crate::domain::teams;
 use crate::domain::time::{Now, Time};
@@ -227,7 +228,8 @@ impl Engine {
 
     /// The request, as complete as the signal.
     pub(super) fn build(&self, now: Now, signal: Signal, revision: u32) -> OrderRequest {
-        let order_id = OrderId::of(&self.settings.account, self.settings.mode, &signal.signal_id, 0, revision);
+        let salt = if planted::has(Bug::RandomIds) { self.epoch as u32 * 1_000 } else { 0 };
+        let order_id = OrderId::of(&self.settings.account, self.settings.mode, &signal.signal_id, 0, revision + salt);
         let mut missing = missing_parts(&signal);
         let instrument = self.instrument(&signal).unwrap_or_else(|failure| {
             missing.insert(0, failure);

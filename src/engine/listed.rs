@@ -8,6 +8,7 @@ use crate::domain::market::{BookKey, Instrument, Market, Outcome, Venue};
 use crate::domain::matching::Side;
 use crate::domain::money::Usd;
 use crate::domain::order::{Action, Order, OrderState, TimeInForce};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::{FillReport, FillSettlement, FillSource, VenueFill, VenueOrder, VenueState};
 use crate::domain::time::{Now, Time};
 use crate::domain::verdict::Reason;
@@ -151,6 +152,7 @@ impl Engine {
         let (key, trade_id) = (fill.key.clone(), report.trade_id.clone());
         match self.book.fill_standing(&key, &trade_id, &order_id) {
             // What failed is booked and taken back: the venue counts it, and it may still say otherwise.
+            Some(FillStanding::Settled | FillStanding::Provisional) if planted::has(Bug::NoFillDedupe) => self.fill(now, report, out),
             None => self.fill(now, report, out),
             Some(FillStanding::Reversed) => {}
             Some(_) if computed && self.book.fee_of(&report) != Some(bound) => {}

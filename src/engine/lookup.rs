@@ -6,6 +6,7 @@ use crate::domain::event::{CancelCause, Event, NotPlaced, Scope};
 use crate::domain::ids::{OrderId, VenueOrderId};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, OrderState};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::{LookUp, VenueState};
 use crate::domain::time::{Now, Time};
 use crate::domain::verdict::Reason;
@@ -150,7 +151,7 @@ impl Engine {
         }
         let struck = self.work.get(&order_id).is_some_and(|work| work.looking_after_strike);
         let proven = if record.known_as.is_some() { struck } else { read_through > self.proof_time(record) };
-        if nothing_in_flight || proven {
+        if nothing_in_flight || proven || planted::has(Bug::NotFoundIsFinal) {
             let cause = if record.id_seen { NotPlaced::IdBurnt { read_through } } else { NotPlaced::Absent { read_through } };
             self.append(now, vec![Event::OrderNotPlaced { order_id, cause }], out);
             return self.ended(now, &order_id, out);
@@ -174,7 +175,7 @@ impl Engine {
         let last_sent_at = record.last_sent_at.unwrap_or(record.requested_at);
         record.known_as.is_some()
             && record.state == OrderState::Unknown
-            && now.wall > last_sent_at.plus_ms(self.settings.submit_stale_after_ms)
+            && now.wall > last_sent_at.plus_ms(self.settings.submit_stale_after_ms + PROOF_MARGIN_MS)
     }
 
     /// Complete reads past this moment prove absence.
@@ -193,7 +194,7 @@ impl Engine {
         let stopped = opens && (self.killed || !self.book.breakers.covering(order).is_empty());
         let looked_after = record.last_sent_at.is_some_and(|sent| begun_at > sent);
         let young = record.first_sent_at.is_some_and(|first| now.wall.ms_since(first) < RESEND_WITHIN_MS);
-        order.tif.rests()
+        (order.tif.rests() || planted::has(Bug::IocResent))
             && !record.id_seen
             && !record.external
             && !self.work.get(&order.order_id).is_some_and(|work| work.struck || work.canceling)

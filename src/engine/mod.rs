@@ -4,6 +4,8 @@
 //! is lost with the process without harm. An event is folded when it is decided, and whatever touches the world
 //! because of it waits until the log says that it is durable.
 
+/// Breakers, and what is tried after errors have opened one.
+mod breakers;
 /// Cancels: expiry, kill, operator.
 mod cancel;
 /// Closes and their remainders.
@@ -20,7 +22,7 @@ mod lookup;
 mod markets;
 /// Marks of held markets.
 mod marks;
-/// Kill, breakers, settlements: what operators and risk ask for.
+/// Kill, breakers, settlements: what operators ask for.
 mod operator;
 /// Accounts as venues read them, beside the fold.
 mod reconcile;
@@ -43,7 +45,7 @@ pub use session::{Settings, Start};
 pub use steps::{Effect, Input, SignalQuote};
 
 use crate::domain::answer::AnswerKind;
-use crate::domain::event::{Event, Recorded};
+use crate::domain::event::{Event, Recorded, Scope};
 use crate::domain::ids::{Hash, OrderId, SignalId, TradeId, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
 use crate::domain::report::VenueFill;
@@ -59,6 +61,9 @@ pub type Ticket = u64;
 
 /// Answers of the last signals, until the on-disk index is sure to hold them.
 const ANSWERED_MAX: usize = 8_192;
+
+/// What a venue's clock may be ahead of ours.
+const CLOCKS_DIFFER_MS: i64 = 2_000;
 
 /// A question to risk that is still open.
 #[derive(Clone, Debug)]
@@ -110,6 +115,8 @@ enum Timer {
     DescriptionDue(BookKey),
     /// A change of this book came too soon after its last mark.
     Mark(BookKey),
+    /// A breaker that opened then has cooled down.
+    Probe(Scope, Mono),
 }
 
 /// What is in the air for one live order.
@@ -168,6 +175,8 @@ pub struct Engine {
     suspected: BTreeMap<Venue, Vec<reconcile::Difference>>,
     /// The venue's time of the newest thing booked: readings that end before it can't show it.
     booked_at: BTreeMap<Venue, Time>,
+    /// When an account was last read and agreed.
+    agreed_at: BTreeMap<Venue, Mono>,
     /// Accounts opened in this session, with the trades that were part of what was found.
     opened_with: BTreeMap<Venue, BTreeSet<(BookKey, TradeId, VenueOrderId)>>,
     /// Signals that wait for a description of their market.
@@ -209,6 +218,7 @@ impl Engine {
             unclaimed: BTreeMap::new(),
             suspected: BTreeMap::new(),
             booked_at: BTreeMap::new(),
+            agreed_at: BTreeMap::new(),
             opened_with: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
@@ -273,6 +283,7 @@ impl Engine {
             Input::Stop => self.stop(now, &mut out),
         }
         self.run_timers(now, &mut out);
+        self.judge_probes(now, &mut out);
         out
     }
 
@@ -304,6 +315,7 @@ impl Engine {
                 Timer::Identify(key, venue_order_id) => self.identify(key, venue_order_id, out),
                 Timer::Reconcile(venue) => out.push(Effect::Reconcile { venue }),
                 Timer::Mark(key) => self.late_mark(now, key, out),
+                Timer::Probe(scope, tripped_at) => self.probe_due(now, scope, tripped_at, out),
                 Timer::DescriptionDue(key) => self.described(now, key, Err("no description in time".to_owned()), out),
             }
         }
@@ -398,6 +410,11 @@ impl Engine {
     fn note_booked(&mut self, venue: Venue, at: Time) {
         let newest = self.booked_at.entry(venue).or_default();
         *newest = at.max(*newest);
+    }
+
+    /// Balances may have moved as late as now, by a clock that may differ from ours.
+    fn note_moved(&mut self, now: Now, venue: Venue) {
+        self.note_booked(venue, now.wall.plus_ms(CLOCKS_DIFFER_MS));
     }
 
     fn work(&mut self, order_id: &OrderId) -> &mut Work {

@@ -6,7 +6,6 @@ use crate::domain::ids::{MarketId, OrderId};
 use crate::domain::market::{Settlement, Venue};
 use crate::domain::report::{AccountReading, VenueMode};
 use crate::domain::time::Now;
-use crate::domain::verdict::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -37,7 +36,7 @@ pub enum Command {
 }
 
 /// Words of people, cut to what a record holds.
-fn words(text: &str) -> Box<str> {
+pub(super) fn words(text: &str) -> Box<str> {
     text.chars().take(256).collect::<String>().into()
 }
 
@@ -137,21 +136,5 @@ impl Engine {
         let seq = self.append(now, vec![Event::MarketSettled { venue, market: market.clone(), settlement }], out);
         self.after(seq, Deferred::Effect(Effect::MarketEnded { venue, market, settlement }));
         Ok(format!("{key} settled; ${} paid out", self.book.cash.cash - before))
-    }
-
-    /// Opens a breaker (once) and cancels the resting opens it covers.
-    pub(super) fn trip(&mut self, now: Now, scope: Scope, reason: Reason, observed: String, limit: String, out: &mut Vec<Effect>) {
-        if self.halted.is_some() || !self.started || self.book.breakers.is_open(&scope) {
-            return;
-        }
-        let event = Event::BreakerTripped { scope: scope.clone(), reason, observed: words(&observed), limit: words(&limit) };
-        self.append(now, vec![event], out);
-        let covers = |order: &crate::domain::order::Order| match &scope {
-            Scope::Global => true,
-            Scope::Venue(venue) => order.instrument.venue == *venue,
-            Scope::Game(game) => order.groups.game == *game,
-            Scope::Market(key) => order.instrument.book_key() == *key,
-        };
-        self.cancel_opens(now, CancelCause::Breaker, covers, out);
     }
 }

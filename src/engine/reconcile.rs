@@ -75,6 +75,9 @@ impl Engine {
             return self.set_timer(now.mono.plus_ms(LOOK_AGAIN_MS), Timer::Reconcile(venue));
         }
         let agrees = real.is_empty();
+        if agrees {
+            self.agreed_at.insert(venue, now.mono);
+        }
         for difference in real {
             self.diverged(now, venue, difference, out);
         }

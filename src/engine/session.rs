@@ -1,6 +1,6 @@
 //! Start, day, end: what a session finds and what it leaves.
 
-use super::{Effect, Engine, Timer};
+use super::{CLOCKS_DIFFER_MS, Effect, Engine, Timer};
 use crate::domain::event::{Event, NotPlaced};
 use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
 use crate::domain::limits::Limits;
@@ -51,6 +51,13 @@ impl Engine {
         self.started = true;
         self.describing = start.venues.clone();
         self.preparing = start.prepares.clone();
+        // What is in the log may be newer than what is read first.
+        let logged_at = self.book.recorded_at.plus_ms(CLOCKS_DIFFER_MS);
+        for venue in [Venue::Kalshi, Venue::Polymarket] {
+            if self.book.cash.is_opened(venue) {
+                self.note_booked(venue, logged_at);
+            }
+        }
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.
@@ -67,6 +74,7 @@ impl Engine {
         self.turn_day(now, out);
         self.take_over(now, out);
         self.watch_books(out);
+        self.breakers_at_start(now, out);
         if self.killed {
             self.cancel_opens(now, crate::domain::event::CancelCause::Killed, |_| true, out);
         }

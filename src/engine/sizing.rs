@@ -6,7 +6,7 @@ use crate::domain::market::{FeeRate, Outcome};
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order};
 use crate::domain::signal::{Intent, Signal, Size};
-use crate::projections::{Projections, reducible};
+use crate::projections::{Projections, probe_size, reducible};
 
 /// Hundredths of a contract are the finest both venues take.
 const LOT_MICROS: i64 = 10_000;
@@ -39,7 +39,11 @@ fn affordable(usd: Usd, limit: Price, fee: FeeRate) -> Quantity {
 impl Sizing<'_> {
     pub fn quantity(&self, order: &Order) -> Option<Quantity> {
         match self.signal.intent {
-            Intent::Open => explicit(self.signal, order.limit, order.fee).or_else(|| self.kelly(order)),
+            Intent::Open => {
+                let wanted = explicit(self.signal, order.limit, order.fee).or_else(|| self.kelly(order))?;
+                // Whatever was asked for: a half-open breaker lets one order of minimum size through.
+                Some(if self.book.breakers.wants_probe(order) { wanted.min(probe_size(self.book, order)) } else { wanted })
+            }
             Intent::Close => Some(self.held(order)),
             Intent::Reduce => Some(self.held(order).min(explicit(self.signal, order.limit, order.fee).unwrap_or_default())),
         }

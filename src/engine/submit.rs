@@ -5,6 +5,7 @@ use super::{Deferred, Effect, Engine, Timer};
 use crate::domain::event::{CancelCause, Event, NotPlaced, Scope};
 use crate::domain::ids::{OrderId, VenueOrderId};
 use crate::domain::order::{Action, OrderState};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::{SubmitOutcome, VenueMode};
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{ApprovedOrder, Reason};
@@ -28,11 +29,11 @@ impl Engine {
             Some("a breaker opened before the send")
         } else if !ready.passed {
             Some("the venue stopped taking orders before the send")
-        } else if now.wall >= order.expires_at {
+        } else if now.wall >= order.expires_at && !planted::has(Bug::ExpiryUnchecked) {
             Some("the signal expired before the send")
         } else if self.book.markets.get(&order.instrument.book_key()).is_some_and(|market| !market.grid.holds(order.book_limit())) {
             Some("the market's price steps changed before the send")
-        } else if now.mono >= until {
+        } else if now.mono >= until && !planted::has(Bug::VerdictNeverDies) {
             Some("the log took longer than the approval lives")
         } else {
             None
@@ -97,7 +98,13 @@ impl Engine {
                 self.claim(now, &order_id, out);
                 self.after_ack(now, order_id, out);
             }
-            SubmitOutcome::Rejected { code, message } if !unknown && state == OrderState::Submitting => {
+            SubmitOutcome::Unknown { why } if planted::has(Bug::TimeoutIsFailed) && state == OrderState::Submitting => {
+                self.append(now, vec![Event::OrderRejected { order_id, attempt, code: "timeout".into(), message: why.into() }], out);
+            }
+            SubmitOutcome::Rejected { code, message }
+                if !unknown && state == OrderState::Submitting
+                    || planted::has(Bug::RefusedResendCloses) && state == OrderState::Unknown =>
+            {
                 let message = message.chars().take(256).collect::<String>().into();
                 self.append(now, vec![Event::OrderRejected { order_id, attempt, code: code.into(), message }], out);
                 self.ended(now, &order_id, out);

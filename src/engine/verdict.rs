@@ -9,10 +9,11 @@ use crate::domain::ids::OrderId;
 use crate::domain::market::{Market, MarketSource, MarketStatus, PriceGrid};
 use crate::domain::money::Quantity;
 use crate::domain::order::{Action, Order};
+use crate::domain::planted::{self, Bug};
 use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{Approver, Check, Failure, Reason, SignedVerdict, Verdict, request_hash};
-use crate::projections::{reduce_checks, venue_ready};
+use crate::projections::{is_minimal, reduce_checks, venue_ready};
 
 /// How long the engine grants itself when the reduce rule is the grantor.
 const REDUCE_RULE_LIVES_MS: i64 = 1_000;
@@ -83,7 +84,8 @@ impl Engine {
             Ok(verdict) => verdict,
             Err(error) => return silent(error.to_string()),
         };
-        if verdict.request_hash != request_hash(&asked.bytes) || verdict.order_id != asked.request.order_id {
+        let another = verdict.request_hash != request_hash(&asked.bytes) || verdict.order_id != asked.request.order_id;
+        if another && !planted::has(Bug::ApprovalReused) {
             return silent("a verdict for another request".to_owned());
         }
         if verdict.at.epoch != self.epoch || verdict.at.log_id != self.settings.log_id || verdict.at.mode != self.settings.mode {
@@ -109,7 +111,7 @@ impl Engine {
         if self.killed {
             checks.push(Check::failed(Reason::Killed, "on", "off"));
         }
-        for (scope, trip) in self.book.breakers.covering(order) {
+        for (scope, trip) in self.book.breakers.stopping(order, is_minimal(&self.book, order)) {
             checks.push(Check::failed(Reason::BreakerOpen, format!("{scope}: {}", trip.reason), "closed"));
         }
         if now.wall >= order.expires_at {
@@ -207,7 +209,11 @@ impl Engine {
         self.expiries.insert((order.expires_at, order_id));
         let signal = &asked.request.signal;
         self.work(&order_id).quote = Some(SignalQuote { quote: signal.quote, liquidity: signal.liquidity });
-        self.after(seq, Deferred::Send { order_id, attempt: 1, until });
+        if planted::has(Bug::SendBeforeSync) {
+            self.send(now, order_id, 1, until, out);
+        } else {
+            self.after(seq, Deferred::Send { order_id, attempt: 1, until });
+        }
         self.remember_close(&asked, &order);
         self.answer_all(now, seq, &asked, AnswerKind::Requested, Vec::new(), Some(order_id));
     }
@@ -228,6 +234,7 @@ impl Engine {
         self.remember(signal_id.clone(), Answered { content_hash: asked.content_hash, kind, order_id });
         let mut answer = self.answer(now, Some(signal_id.clone()), kind, failures);
         answer.order_id = order_id;
+        let seq = if planted::has(Bug::AnswerBeforeSync) { 0 } else { seq };
         self.after(seq, Deferred::Effect(Effect::Answer { answer: Box::new(answer), deliveries: vec![*first] }));
         for delivery in repeats {
             let mut answer = self.answer(now, Some(signal_id.clone()), AnswerKind::Duplicate, Vec::new());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::provisional::Pending;
 use crate::domain::market::Venue;
 use crate::domain::money::Usd;
+use crate::domain::planted::{self, Bug};
 use crate::domain::time::Time;
 
 /// Cash at one venue.
@@ -33,7 +34,8 @@ pub struct Account {
 impl Account {
     /// What the venue would take for a new order: it refuses to be paid with proceeds that may still be taken back.
     fn free(&self) -> Usd {
-        self.cash - self.reserved - self.proceeds_pending
+        let reserved = if planted::has(Bug::CashSpentTwice) { Usd::ZERO } else { self.reserved };
+        self.cash - reserved - self.proceeds_pending
     }
 
     /// Net cash of fills that aren't final at the venue.

@@ -18,6 +18,8 @@ mod markets;
 mod orders;
 /// Holdings with the venue's netting.
 mod positions;
+/// The size of what a half-open breaker lets through.
+mod probe;
 /// What may still be taken back.
 mod provisional;
 /// The rule for closes, the same for both who may grant one.
@@ -29,13 +31,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use activity::Activity;
-pub use breaker::{Breakers, Kill, Trip};
+pub use breaker::{Breakers, Kill, Probe, Trip};
 pub use cash::{Account, Cash};
 pub use exposure::{Exposure, Worst};
 pub use fills::FillStanding;
 pub use markets::{Mark, Markets};
 pub use orders::{OrderRecord, Orders};
 pub use positions::{Position, Positions};
+pub use probe::{is_minimal, probe_size};
 pub use reduce::{FUTURE_TOLERANCE_MS, reduce_checks, reducible, shared_checks, venue_ready};
 pub use venues::{VenueRecord, Venues};
 
@@ -45,6 +48,7 @@ use crate::domain::limits::Limits;
 use crate::domain::market::{BookKey, Settlement, Venue};
 use crate::domain::money::Usd;
 use crate::domain::order::Groups;
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::FillReport;
 use crate::domain::time::Time;
 use fills::Fills;
@@ -102,6 +106,9 @@ impl Projections {
             Event::SessionStarted { .. } => {
                 self.clean = false;
                 self.venues.start_session(at);
+                if planted::has(Bug::KillForgotten) {
+                    self.breakers.kill = None;
+                }
             }
             Event::SessionEnded { clean } => self.clean = *clean,
             Event::LimitsLoaded { limits } => self.limits = Some((**limits).clone()),
@@ -116,6 +123,7 @@ impl Projections {
             Event::OrderApproved { order_id, by, .. } => {
                 let order = self.orders.approve(order_id, *by)?;
                 self.activity.approved(order, at);
+                self.breakers.approved(order);
             }
             Event::OrderVetoed { order_id, .. } => self.orders.forget_vetoed(order_id),
             Event::SubmitStarted { order_id, attempt, signed } => {
@@ -180,7 +188,11 @@ impl Projections {
             Event::OpeningBalance { account, cash } => self.cash.opening(*account, *cash, at),
             Event::CashMoved { account, id, amount, .. } => self.cash.moved(*account, id, *amount),
             Event::BreakerTripped { scope, reason, observed, limit } => {
-                self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at })
+                self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at, probe: None })
+            }
+            Event::BreakerProbing { scope } => {
+                self.breakers.probing(scope);
+                self.activity.succeeded();
             }
             Event::BreakerReset { scope, .. } => {
                 self.breakers.reset(scope);
@@ -222,7 +234,7 @@ impl Projections {
 
     fn fill(&mut self, fill: &FillReport, at: Time) -> Option<()> {
         let key = fill.instrument.book_key();
-        if self.fills.has(&key, &fill.trade_id, &fill.order_id) {
+        if self.fills.has(&key, &fill.trade_id, &fill.order_id) && !planted::has(Bug::NoFillDedupe) {
             return Some(());
         }
         let groups = self.orders.get(&fill.order_id)?.order.groups.clone();

@@ -10,6 +10,7 @@ use crate::domain::ids::{GameId, OrderId, VenueOrderId};
 use crate::domain::market::BookKey;
 use crate::domain::money::{Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Order, OrderState};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::FillReport;
 use crate::domain::signed::SignedOrder;
 use crate::domain::time::Time;
@@ -91,6 +92,8 @@ impl OrderRecord {
     /// What may still be filled: everything while it lives, the venue's count once it has ended.
     pub fn outstanding(&self) -> Quantity {
         match self.state {
+            OrderState::Unknown if planted::has(Bug::UnknownIsFree) => Quantity::ZERO,
+            state if planted::has(Bug::FreedBeforeFills) && state.is_terminal() => Quantity::ZERO,
             OrderState::Requested | OrderState::Vetoed => Quantity::ZERO,
             OrderState::Submitting | OrderState::Unknown | OrderState::Working => (self.order.quantity - self.filled).or_zero(),
             _ => (self.venue_filled - self.filled - self.failed).or_zero(),

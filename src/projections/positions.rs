@@ -11,6 +11,7 @@ use crate::domain::ids::{MarketId, OrderId, TradeId};
 use crate::domain::market::{BookKey, Instrument, Outcome, Quote, Settlement, Venue};
 use crate::domain::money::{ONE, Price, Quantity, Rounding, Usd, mul_div};
 use crate::domain::order::{Action, Groups};
+use crate::domain::planted::{self, Bug};
 use crate::domain::report::FillReport;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -217,7 +218,9 @@ impl Positions {
     pub(super) fn revalue(&mut self, key: &BookKey, quote: Option<Quote>) -> (Usd, Usd) {
         let Some(position) = self.0.get_mut(key) else { return (Usd::ZERO, Usd::ZERO) };
         let before = position.value;
-        let per_contract = quote.map(|quote| quote.executable(position.outcome(), position.instrument.book_outcome()));
+        let own = position.instrument.book_outcome();
+        let held = if planted::has(Bug::NoAtYes) { own } else { position.outcome() };
+        let per_contract = quote.map(|quote| quote.executable(held, own));
         position.marked = quote.is_some();
         position.value = per_contract.map_or(Usd::ZERO, |price| price.times(position.held(), Rounding::Down));
         (before, position.value)

@@ -7,13 +7,14 @@ mod judge;
 /// One short function per rule.
 mod rules;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use judge::judge;
 
 use crate::domain::event::{Event, Recorded, Scope};
 use crate::domain::ids::{Hash, LogId, Mode, OrderId};
 use crate::domain::order::Order;
+use crate::domain::planted::{self, Bug};
 use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{Check, Coordinates, Reason, RiskRequest, Verdict, request_hash};
 use crate::projections::Projections;
@@ -24,6 +25,8 @@ pub const GRANT_LIVES_MS: u32 = 1_000;
 pub const FETCH_AFTER_MS: i64 = 20;
 /// Hashes of past records that are remembered, to tell a repeat from another history.
 const HASHES_KEPT: usize = 65_536;
+/// Orders that are remembered as answered: a question that comes again comes soon.
+const OVER_KEPT: usize = 4_096;
 /// Requests that wait for records; the engine asks for at most 256 signals at once.
 const WAITING_MAX: usize = 1_024;
 
@@ -113,6 +116,9 @@ pub struct Risk {
     /// Requests up to this one, but for those listed, are over.
     asked_through: u64,
     still_open: Vec<OrderId>,
+    /// Orders whose questions the log has answered, the last ones.
+    over: BTreeSet<OrderId>,
+    over_order: VecDeque<OrderId>,
     /// Nothing is granted before this.
     quiet_until: Mono,
     /// The first reading of the log has ended.
@@ -133,6 +139,8 @@ impl Risk {
             waiting: Vec::new(),
             asked_through: 0,
             still_open: Vec::new(),
+            over: BTreeSet::new(),
+            over_order: VecDeque::new(),
             quiet_until: Mono(i64::MIN),
             caught_up: false,
             fetching_since: None,
@@ -278,11 +286,13 @@ impl Risk {
         }
     }
 
-    /// Drops grants that the log holds by now, or that the engine has given up.
+    /// Drops grants that the log holds by now, or that the engine has given up. An order counts in the fold from
+    /// `SubmitStarted` on: between the records before that and this one it is the grant that holds its room.
     fn release(&mut self, event: &Event) {
         match event {
-            Event::OrderRequested { order_id, .. } | Event::OrderApproved { order_id, .. } | Event::OrderVetoed { order_id, .. } => {
+            Event::SubmitStarted { order_id, .. } | Event::OrderVetoed { order_id, .. } | Event::OrderNotPlaced { order_id, .. } => {
                 self.grants.remove(order_id);
+                self.note_over(*order_id);
             }
             Event::SessionStarted { .. } => {
                 self.grants.clear();
@@ -295,6 +305,19 @@ impl Risk {
                 self.grants.retain(|order_id, grant| grant.ask > *asked_through || open_requests.contains(order_id));
             }
             _ => {}
+        }
+    }
+
+    /// The log holds the answer to this question; the bus may still bring it again.
+    fn note_over(&mut self, order_id: OrderId) {
+        if !self.over.insert(order_id) {
+            return;
+        }
+        self.over_order.push_back(order_id);
+        if self.over_order.len() > OVER_KEPT
+            && let Some(oldest) = self.over_order.pop_front()
+        {
+            self.over.remove(&oldest);
         }
     }
 
@@ -338,7 +361,7 @@ impl Risk {
         for waiting in std::mem::take(&mut self.waiting) {
             let at = waiting.request.at;
             let same_log = self.log_id.is_none_or(|log_id| log_id == at.log_id);
-            let behind = same_log && at.seq > self.book.seq && self.diverged.is_none();
+            let behind = same_log && at.seq > self.book.seq && self.diverged.is_none() && !planted::has(Bug::StaleRiskState);
             if !behind {
                 let verdict = self.decide(now, &waiting.request, &waiting.bytes, effects);
                 effects.push(Effect::Answer { asker: waiting.asker, verdict: Box::new(verdict) });
@@ -365,7 +388,10 @@ impl Risk {
             return grant.verdict.clone();
         }
         let refused = self.refuses_all(now, request, effects);
-        let others: Vec<&Order> = self.grants.iter().filter(|(id, _)| **id != order_id).map(|(_, grant)| &grant.order).collect();
+        let mut others: Vec<&Order> = self.grants.iter().filter(|(id, _)| **id != order_id).map(|(_, grant)| &grant.order).collect();
+        if planted::has(Bug::NoReservation) {
+            others.clear();
+        }
         let mut checks = judge(&self.book, &request.request, &others, self.mode, now.wall);
         if let Some(refused) = refused {
             checks.insert(0, refused);
@@ -416,8 +442,11 @@ impl Risk {
                 format!("after request {}", self.asked_through),
             ));
         }
+        if self.over.contains(&request.request.order_id) {
+            return Some(Check::failed(Reason::RiskSilent, "asked again", "one question an order: the log holds its answer"));
+        }
         let opens = request.request.order.as_ref().is_none_or(|order| order.action == crate::domain::order::Action::Buy);
-        if opens && (!self.caught_up || now.mono < self.quiet_until) {
+        if opens && (!self.caught_up || now.mono < self.quiet_until) && !planted::has(Bug::RiskForgetsGrants) {
             return Some(Check::failed(Reason::RiskStarting, "just started", format!("{GRANT_LIVES_MS} ms after reading the log")));
         }
         None

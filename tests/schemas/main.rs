@@ -137,7 +137,7 @@ fn events_are_what_the_schema_says() {
             "seen",
             "account",
             "id",
-            "canary",
+            "canary", "probe_after_ms",
             "signed",
             "exponent",
             "created_at",

@@ -310,6 +310,7 @@ pub fn events() -> Vec<Event> {
         CashMoved: Event::CashMoved { account: Venue::Paper, id: "".into(), amount: usd("-12.345678"), why: "withdrawn".into() },
             Event::CashMoved { account: Venue::Kalshi, id: "d-1".into(), amount: usd("5"), why: "deposit".into() };
         BreakerTripped: Event::BreakerTripped { scope: Scope::Global, reason: Reason::DailyLoss, observed: "-500".into(), limit: "-500".into() };
+        BreakerProbing: Event::BreakerProbing { scope: Scope::Global };
         BreakerReset: Event::BreakerReset { scope: Scope::Global, by: "ops".into(), reason: "looked into".into() };
         KillSet: Event::KillSet { by: "cli".into(), reason: "drill".into() };
         KillCleared: Event::KillCleared { by: "cli".into(), reason: "over".into() };

@@ -145,7 +145,7 @@ pub fn breakers(book: &Projections) -> BreakersView {
 fn open_breakers(book: &Projections) -> Vec<BreakerView> {
     let view = |(scope, trip): (&crate::domain::event::Scope, &crate::projections::Trip)| BreakerView {
         scope: scope.to_string(),
-        state: "open",
+        state: if trip.probe.is_some() { "half-open" } else { "open" },
         reason: trip.reason,
         observed: trip.observed.to_string(),
         limit: trip.limit.to_string(),

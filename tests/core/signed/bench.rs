@@ -54,6 +54,8 @@ pub struct Bench {
     began_ms: i64,
     deliveries: u64,
     trades: u64,
+    trips_asked: Vec<Input>,
+    depth: u32,
 }
 
 pub fn usd(text: &str) -> Usd {
@@ -141,6 +143,8 @@ impl Bench {
             began_ms,
             deliveries: 0,
             trades: 0,
+            trips_asked: Vec::new(),
+            depth: 0,
         };
         bench.start();
         bench
@@ -210,8 +214,15 @@ impl Bench {
 
     pub fn step(&mut self, input: Input) {
         let effects = self.engine.step(self.now(), input);
+        self.depth += 1;
         for effect in effects {
             self.carry_out(effect);
+        }
+        self.depth -= 1;
+        while self.depth == 0
+            && let Some(trip) = self.trips_asked.pop()
+        {
+            self.step(trip);
         }
     }
 
@@ -255,9 +266,16 @@ impl Bench {
 
     fn risk_step(&mut self, input: risk::Input) {
         for effect in self.risk.step(self.now(), input) {
-            if let risk::Effect::Answer { verdict, .. } = effect {
-                let signed = SignedVerdict::sign(&verdict, &self.key);
-                self.step(Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
+            match effect {
+                risk::Effect::Answer { verdict, .. } => {
+                    let signed = SignedVerdict::sign(&verdict, &self.key);
+                    self.step(Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
+                }
+                // Over a bus it comes after the batch that led to it.
+                risk::Effect::AskTrip { scope, reason, observed, limit } => {
+                    self.trips_asked.push(Input::TripAsked { scope, reason, observed, limit })
+                }
+                risk::Effect::Fetch { .. } => {}
             }
         }
     }

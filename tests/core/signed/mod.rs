@@ -2,6 +2,8 @@
 
 /// Engine and risk; the test plays the venue.
 mod bench;
+/// Breakers that errors have opened, and how they close again.
+mod half_open;
 /// Cash and holdings against what is final at the venue; results and their redemption.
 mod money;
 /// From signal to socket.

@@ -1,0 +1,31 @@
+//! Bugs planted on purpose: an invariant that finds none of them would prove nothing.
+
+use arbees::domain::planted::Bug;
+
+use crate::seeds::first_seed_with;
+
+/// More seeds than any of them needs, by far.
+const SEEDS_MAX: u64 = 20_000;
+
+#[test]
+fn every_planted_bug_is_found() {
+    let rows: Vec<(Bug, &str, Option<(u64, String)>)> = std::thread::scope(|scope| {
+        let halves: Vec<_> = (0..2)
+            .map(|half| {
+                scope.spawn(move || {
+                    let mine = Bug::ALL.iter().skip(half).step_by(2);
+                    mine.map(|(bug, what)| (*bug, *what, first_seed_with(*bug, SEEDS_MAX))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        halves.into_iter().flat_map(|half| half.join().expect("runs")).collect()
+    });
+    println!("{:<26}{:>8}  what finds it", "planted bug", "seeds");
+    for (bug, _, found) in &rows {
+        let (seeds, error) = found.as_ref().map_or(("none".to_owned(), ""), |(seed, error)| (seed.to_string(), error.as_str()));
+        println!("{:<26}{seeds:>8}  {error:.110}", format!("{bug:?}"));
+    }
+    let missed: Vec<&str> = rows.iter().filter(|(_, _, found)| found.is_none()).map(|(_, what, _)| *what).collect();
+    assert!(missed.is_empty(), "not found within {SEEDS_MAX} seeds: {missed:?}");
+    assert!(rows.len() >= 16);
+}
