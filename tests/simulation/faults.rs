@@ -45,9 +45,9 @@ classes! {
     /// A reading is incomplete.
     LoseRead = "lose_read", 300;
     /// The engine's process dies between two effects.
-    EngineCrash = "engine_crash", 12;
+    EngineCrash = "engine_crash", 5;
     /// The risk consumer's process dies.
-    RiskCrash = "risk_crash", 10;
+    RiskCrash = "risk_crash", 2;
     /// The risk consumer is slow.
     SlowRisk = "slow_risk", 150;
     /// A question or a verdict is lost.
@@ -65,9 +65,9 @@ classes! {
     /// A sync takes long.
     SlowSync = "slow_sync", 60;
     /// A sync fails.
-    LogFails = "log_fails", 4;
+    LogFails = "log_fails", 3;
     /// Another engine may own the log.
-    LeaseLost = "lease_lost", 3;
+    LeaseLost = "lease_lost", 1;
     /// The wall clock steps.
     ClockStep = "clock_step", 25;
     /// Somebody trades by hand.

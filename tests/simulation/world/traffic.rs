@@ -135,7 +135,7 @@ pub fn quote_of(key: &BookKey, prices: &[i64]) -> Quote {
 
 impl World {
     pub(super) fn plan(&mut self) {
-        let arrivals = 45 + self.dice.below(30) as usize;
+        let arrivals = 55 + self.dice.below(30) as usize;
         let mut at = 400;
         for _ in 0..arrivals {
             let published = self.make_signal(at);
@@ -163,9 +163,9 @@ impl World {
         let id = if conflicts { format!("s{}", self.dice.below(n as u64 / 2)) } else { format!("s{n}") };
         let venue = if self.dice.per_mille(550) { Venue::Kalshi } else { Venue::Polymarket };
         let (game, team) = (self.dice.below(GAMES as u64) as usize, self.dice.below(2));
-        let closes = self.dice.per_mille(280);
+        let closes = n > 12 && self.dice.per_mille(260);
         // Mostly one side of each game: the other one is refused while this is held.
-        let first = self.dice.per_mille(880) == (game % 2 == 0);
+        let first = (closes || self.dice.per_mille(900)) == (game % 2 == 0);
         let side = match venue {
             Venue::Kalshi => if first == (team == 0) { Outcome::Yes } else { Outcome::No },
             _ => Outcome::Yes,
@@ -176,7 +176,7 @@ impl World {
         let cents = self.dice.between(25, 70);
         let limit = Price::from_micros(cents * 10_000);
         let created = Time::from_ms(START_MS + at);
-        let life = self.dice.between(300, 4_000);
+        let life = self.dice.between(600, 5_000);
         let tif = [None, Some(TimeInForce::Ioc), Some(TimeInForce::Fok), Some(TimeInForce::Gtd), Some(TimeInForce::Gtc)];
         let tif = tif[self.dice.below(5) as usize];
         let contracts = Size::Contracts(Quantity::whole(self.dice.between(1, 45)));
