@@ -55,7 +55,7 @@ impl Engine {
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.
         if let Some(cash) = start.paper_cash.filter(|_| !self.book.cash.is_opened(Venue::Paper)) {
-            events.push(Event::OpeningBalance { account: Venue::Paper, cash });
+            events.push(Event::OpeningBalance { account: Venue::Paper, cash, found: None });
         }
         if self.book.limits.as_ref() != Some(&start.limits) {
             events.push(Event::LimitsLoaded { limits: Box::new(start.limits) });
@@ -64,6 +64,9 @@ impl Engine {
             events.extend(self.venues_at_start(&start.venues));
         }
         self.append(now, events, out);
+        // What the last session booked up to its end may be newer than what the first reading shows.
+        let opened: Vec<Venue> = self.book.cash.accounts().map(|(venue, _)| venue).collect();
+        opened.into_iter().for_each(|venue| self.note_booked(venue, now.wall));
         self.turn_day(now, out);
         self.take_over(now, out);
         self.watch_books(out);
@@ -144,6 +147,7 @@ impl Engine {
         if self.book.cash.day.is_none_or(|known| day > known) {
             let equity = self.book.cash.equity();
             self.append(now, vec![Event::TradingDayStarted { day, equity }], out);
+            self.count_day(out);
         }
     }
 

@@ -145,6 +145,11 @@ fn events_are_what_the_schema_says() {
             "outcome",
             "quantity_min",
             "notional_min",
+            "holding",
+            "money",
+            "counts",
+            "proof",
+            "found",
         ],
     );
 }

@@ -44,6 +44,8 @@ pub struct Bench {
     risk: Risk,
     pub log: Vec<(Recorded, Hash)>,
     pub answers: Vec<Answer>,
+    /// What operators were told.
+    pub told: Vec<Result<String, String>>,
     /// What is for the venue and not answered yet.
     pub calls: Vec<Effect>,
     pub signs: Signs,
@@ -133,6 +135,7 @@ impl Bench {
             risk: Risk::new(Mode::Live, 1),
             log: Vec::new(),
             answers: Vec::new(),
+            told: Vec::new(),
             calls: Vec::new(),
             signs: Signs::AtOnce,
             describes: Ok(vec![token_market(YES, Outcome::Yes), token_market(NO, Outcome::No)]),
@@ -208,6 +211,11 @@ impl Bench {
         }
     }
 
+    /// Nobody runs meanwhile.
+    pub fn skip(&mut self, ms: i64) {
+        self.now_ms += ms;
+    }
+
     pub fn step(&mut self, input: Input) {
         let effects = self.engine.step(self.now(), input);
         for effect in effects {
@@ -248,7 +256,8 @@ impl Bench {
                 Signs::Later => self.calls.push(Effect::Prepare { order }),
             },
             Effect::Halt { why } => panic!("halted: {why}"),
-            Effect::Watch { .. } | Effect::OperatorAnswer { .. } | Effect::DeadLetter { .. } | Effect::GiveBack { .. } => {}
+            Effect::OperatorAnswer { result, .. } => self.told.push(result),
+            Effect::Watch { .. } | Effect::DeadLetter { .. } | Effect::GiveBack { .. } => {}
             for_venue => self.calls.push(for_venue),
         }
     }
