@@ -1,5 +1,7 @@
 //! The live Kalshi code against Kalshi's double over real HTTP and WebSocket: scenarios by number (`shared/scenarios.md`).
 
+/// What operators book and read: S90, S94.
+mod adjusted;
 /// The program itself as child processes.
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/arbees.rs"]
