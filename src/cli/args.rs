@@ -97,6 +97,9 @@ pub enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// NATS: keys for its roles, and what an admin makes there before services run
+    #[command(subcommand)]
+    Bus(BusCommand),
     /// Speed, each figure beside its baseline
     Bench(BenchArgs),
     /// Messages nobody understood, kept raw
@@ -302,6 +305,17 @@ pub enum BreakerCommand {
         scope: Scope,
         #[arg(long, default_value = "by command")]
         reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BusCommand {
+    /// Stream, durable and leases of this mode and instance, as admin (NATS_SEED_PATH); services then need not make any
+    Provision,
+    /// An nkey seed per role as DIR/<role>.nk where there is none yet; prints the public halves for ops/nats/nats.conf
+    Keys {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
     },
 }
 
