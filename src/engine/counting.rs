@@ -82,6 +82,12 @@ impl Engine {
         self.answer_awaited(now, out);
     }
 
+    /// No reading comes any more.
+    pub(super) fn forget_awaited(&mut self, why: &str, out: &mut Vec<Effect>) {
+        let answer = |one: Awaited| Effect::OperatorAnswer { ticket: one.ticket, result: Err(why.to_owned()) };
+        out.extend(std::mem::take(&mut self.awaited).into_iter().map(answer));
+    }
+
     /// Those who wait for this venue have this line now.
     fn strike_off(&mut self, venue: Venue, line: &str, good: bool, whose: impl Fn(&Awaited) -> bool) {
         for one in &mut self.awaited {

@@ -391,6 +391,7 @@ impl Engine {
         for delivery in asked.into_values().flat_map(|asked| asked.deliveries).chain(waiting) {
             out.push(Effect::GiveBack { delivery });
         }
+        self.forget_awaited(&format!("the engine has halted: {why}"), out);
         out.push(Effect::Halt { why: why.clone() });
         self.halted = Some(why);
     }

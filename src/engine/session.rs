@@ -169,6 +169,7 @@ impl Engine {
             out.push(Effect::GiveBack { delivery });
         }
         self.asked_signals.clear();
+        self.forget_awaited("the engine has ended", out);
         self.append(now, vec![Event::SessionEnded { clean: true }], out);
     }
 }

@@ -462,6 +462,9 @@ impl Bench {
 
     pub fn assert_replays(&self) {
         assert_eq!(self.folded().state_hash(), self.engine.book().state_hash());
+        for (venue, account) in self.engine.book().cash.accounts() {
+            assert_eq!(account.today.expected(), account.cash, "every cent of {venue}'s day has a line");
+        }
     }
 
     pub fn token(text: &str) -> TokenId {

@@ -248,6 +248,14 @@ fn s90_a_reading_on_demand_is_answered_with_what_it_showed() {
 }
 
 #[test]
+fn whoever_waits_for_a_reading_is_answered_when_the_engine_ends() {
+    let mut bench = bought();
+    assert!(operator(&mut bench, Command::Reconcile { venue: None }).is_err());
+    bench.step(Input::Stop);
+    assert_eq!(bench.told.last(), Some(&Err("the engine has ended".to_owned())));
+}
+
+#[test]
 fn s94_an_incomplete_reading_says_why_the_venue_stays_shut() {
     let mut bench = bought();
     bench.restart();
