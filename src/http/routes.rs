@@ -228,9 +228,9 @@ async fn settle(desk: Desk, body: Body) -> Answer {
 }
 
 async fn adjust(desk: Desk, body: Body) -> Answer {
-    let body: AdjustBody = read(body)?;
+    let mut body: AdjustBody = read(body)?;
     body.adjustment().map_err(ApiError::BadRequest)?;
-    let by = by(&body.by);
+    let by = by(&std::mem::take(&mut body.by));
     command(desk, Command::Adjust { body: Box::new(body), by }).await
 }
 
