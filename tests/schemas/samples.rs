@@ -353,7 +353,7 @@ pub fn events() -> Vec<Event> {
     events
 }
 
-fn holding() -> Holding {
+pub fn holding() -> Holding {
     let order = orders().remove(0);
     Holding { instrument: order.instrument, groups: order.groups, quantity: quantity("12.5"), cost: usd("6.25") }
 }

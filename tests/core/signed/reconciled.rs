@@ -333,6 +333,26 @@ fn s91_a_trade_of_the_openings_own_second_is_known_by_its_name_after_a_restart_t
 }
 
 #[test]
+fn s91_a_log_from_before_those_names_were_kept_goes_by_the_time_as_it_did() {
+    let mut bench = Bench::unopened();
+    let second = Time::from_ms(bench.now().wall.ms() / 1_000 * 1_000);
+    let opening = bench.reading("1000", &[]);
+    told(&mut bench, opening);
+    for (one, _) in &mut bench.log {
+        if let Event::OpeningBalance { found, .. } = &mut one.event {
+            *found = None;
+        }
+    }
+    bench.restart();
+    let later = bench.now().wall.plus_ms(1_000);
+    for (trade, at) in [("same-second", second), ("later", later)] {
+        bench.news(VenueNews::Traded(Box::new(foreign(trade, at))));
+    }
+    let asked = bench.calls.iter().filter(|call| matches!(call, Effect::Identify { .. })).count();
+    assert_eq!(asked, 1, "only the later one");
+}
+
+#[test]
 fn s84_an_account_that_may_only_close_closes_and_opens_nothing_until_it_is_read_again() {
     let mut bench = bought();
     let news = |mode, why: &str| VenueNews::Mode { venue: Venue::Polymarket, mode, why: why.into() };
