@@ -36,6 +36,8 @@ mod program;
 mod refusals;
 /// A stage and an engine for each test, of whatever venue.
 mod scene;
+/// The program under the permissions of the bus.
+mod secured;
 /// What a world shows.
 mod seen;
 /// A nats-server of its own for each test that starts the program.
