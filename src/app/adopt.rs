@@ -31,7 +31,7 @@ pub async fn run(config: &Config, wanted: Option<Venue>, yes: bool) -> anyhow::R
         println!("the {venue} account is in this log already; nothing to adopt");
         return Ok(Exit::Good);
     }
-    let bus = bus(config, "arbees-adopt", &clock).await?;
+    let bus = bus(config, "arbees-adopt", "engine", &clock).await?;
     let ownership = own(config, &book, &bus, &clock).await?.context("an account is adopted under a lease")?;
     let epoch = ownership.epoch();
     let reading = account.read(clock.now().wall).await;

@@ -50,6 +50,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Bench(args) => super::bench::run(args).await,
         Command::Doctor(args) => super::doctor::run(&config, args).await,
         Command::Adopt { venue, yes } => super::adopt::run(&config, *venue, *yes).await,
+        Command::Bus(command) => super::nats::run(&config, command).await,
         Command::Rehearse { venue, faults, json } => rehearse(*venue, faults, json.json).await,
         Command::Exchange(command) => super::exchange::run(command).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
@@ -128,7 +129,7 @@ async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
             Books::Tape { file: file.clone(), speed: args.speed, recorder: args.recorder.clone() }
         }
     };
-    let bus = super::bus(&config, &format!("arbees-{}", config.instance), &Clock::system()).await?;
+    let bus = super::bus(&config, &format!("arbees-{}", config.instance), "engine", &Clock::system()).await?;
     let running = start(config, role, books, bus).await?;
     Ok(until_the_end(running).await)
 }

@@ -203,6 +203,7 @@ impl Queries for LiveDesk {
             Command::ResetBreaker { scope, reason, by } => (by, engine::Command::ResetBreaker { scope, reason }),
             Command::CancelAll { by } => (by, engine::Command::CancelAll),
             Command::Reconcile { venue, by } => (by, engine::Command::Reconcile { venue }),
+            Command::Adjust { body, by } => (by, engine::Command::Adjust(Box::new(body.adjustment().map_err(ApiError::BadRequest)?))),
             Command::Settle { venue, market, settlement, by } => (by, engine::Command::Settle { venue, market, settlement }),
         };
         let by = if by.is_empty() { "http".to_owned() } else { by };

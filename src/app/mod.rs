@@ -24,6 +24,8 @@ mod exchange;
 pub mod history;
 /// Keys and tokens on disk.
 pub mod keys;
+/// Who we are on the bus, its keys, and what an admin makes there.
+mod nats;
 /// Whether a signal would be traded now.
 mod readiness;
 /// The live code against a venue's double.
@@ -39,7 +41,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::bus::embedded::EmbeddedBus;
-use crate::bus::nats::NatsBus;
 use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
@@ -106,14 +107,14 @@ pub struct Running {
     ownership: Option<Ownership>,
 }
 
-/// Connects to the bus of the settings. Returns at once; the connection is made in the background.
-pub async fn bus(config: &Config, name: &str, clock: &Clock) -> anyhow::Result<Arc<dyn Bus>> {
+/// Connects to the bus of the settings as this role. Returns at once; the connection is made in the background.
+pub async fn bus(config: &Config, name: &str, role: &str, clock: &Clock) -> anyhow::Result<Arc<dyn Bus>> {
     match &config.nats {
         Nats::Embedded => {
             let clock = clock.clone();
             Ok(Arc::new(EmbeddedBus::new(move || clock.now())))
         }
-        Nats::Servers(urls) => Ok(Arc::new(NatsBus::connect(&urls.join(","), name).await.with_context(|| "NATS_URL can't be used")?)),
+        Nats::Servers(urls) => Ok(Arc::new(nats::connect(config, urls, name, role).await?)),
     }
 }
 
@@ -141,7 +142,7 @@ pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections,
 pub async fn run_risk(config: &Config) -> anyhow::Result<()> {
     let clock = Clock::system();
     let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
-    let bus = bus(config, &format!("arbees-risk-{}", config.instance), &clock).await?;
+    let bus = bus(config, &format!("arbees-risk-{}", config.instance), "risk", &clock).await?;
     let (ready, mut told) = watch::channel(false);
     tracing::info!("{} risk consumer for instance {} at work", config.mode.tag(), config.instance);
     let consumer = risk_consumer(config, bus, clock, key, ready);

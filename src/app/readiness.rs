@@ -43,8 +43,9 @@ impl Readiness {
         if silent_ms > RISK_SILENT_MS {
             return Some("the risk consumer is silent".to_owned());
         }
-        (!self.risk_ready.load(Ordering::Relaxed))
-            .then(|| "the risk consumer is not ready: it is reading the log or sees another history".to_owned())
+        (!self.risk_ready.load(Ordering::Relaxed)).then(|| {
+            "the risk consumer is not ready: it is reading the log, sees another history, or the bus refuses it something".to_owned()
+        })
     }
 
     /// Waits until risk grants, or the time is over.
@@ -70,6 +71,7 @@ impl Readiness {
             Link::Disconnected => reasons.push("the bus is gone; trying again".to_owned()),
             Link::Refused(why) => reasons.push(why),
         }
+        reasons.extend(state.refused.map(|why| format!("the bus refuses this role something it needs: {why}")));
         reasons.extend(self.risk());
         reasons.extend(self.log.failed().map(|why| format!("the log can't be written: {why}")));
         let engine = self.engine.query(|engine| {

@@ -163,11 +163,19 @@ pub fn event(event: &Event) -> String {
         Event::BalanceSeen { venue, cash, read_through } => format!("{venue} ${cash}, complete through {read_through}"),
         Event::ExternalOrderSeen { order, venue_order_id } => format!("{}, the venue calls it {venue_order_id}", self::order(order)),
         Event::ReconciliationDiverged { venue, what, ours, theirs } => format!("{venue} {what}: {ours} here, {theirs} there"),
-        Event::OperatorAdjusted { by, reason, holding } => {
-            let Holding { instrument, quantity, cost, .. } = &**holding;
-            format!("{quantity} {} of {} for ${cost} by {by}: {reason}", instrument.outcome, instrument.book_key())
+        Event::OperatorAdjusted { by, reason, holding, money, counts, proof } => {
+            let held = holding.as_deref().map(|Holding { instrument, quantity, cost, .. }| {
+                format!("{quantity} {} of {} for ${cost} ", instrument.outcome, instrument.book_key())
+            });
+            let cash = money.map(|money| format!("{} ${} ", money.account, money.amount));
+            let counts = if *counts { ", as a result of trading" } else { "" };
+            let proof = proof.as_deref().map_or_else(String::new, |proof| format!(" ({proof})"));
+            format!("{}{}by {by}{counts}: {reason}{proof}", held.unwrap_or_default(), cash.unwrap_or_default())
         }
-        Event::OpeningBalance { account, cash } => format!("{account} ${cash}"),
+        Event::OpeningBalance { account, cash, .. } => format!("{account} ${cash}"),
+        Event::CashCounted { venue, ours, theirs, read_through, .. } => {
+            format!("{venue} ${ours} here, ${theirs} there, read through {read_through}")
+        }
         Event::CashMoved { account, amount, why, .. } => format!("{account} ${amount}: {why}"),
         Event::BreakerTripped { scope, reason, observed, limit } => format!("{scope}: {reason}, {observed} against {limit}"),
         Event::BreakerProbing { scope } => format!("{scope}: one order of minimum size may try"),

@@ -107,6 +107,8 @@ pub struct BusState {
     pub dropped: u64,
     /// Subjects the server refused to us.
     pub violations: u64,
+    /// The last of them on this connection: whoever is refused something can't do its work.
+    pub refused: Option<String>,
     /// Whether the stream of signals is being read.
     pub signals_open: bool,
     pub last_error: Option<String>,
@@ -114,7 +116,7 @@ pub struct BusState {
 
 impl BusState {
     fn new(link: Link) -> Self {
-        Self { link, connects: 0, attempts: 0, dropped: 0, violations: 0, signals_open: false, last_error: None }
+        Self { link, connects: 0, attempts: 0, dropped: 0, violations: 0, refused: None, signals_open: false, last_error: None }
     }
 }
 

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use super::exchange::ExchangeCommand;
 use crate::domain::event::Scope;
 use crate::domain::ids::MarketId;
-use crate::domain::market::{Settlement, Venue};
+use crate::domain::market::{Outcome, Settlement, Venue};
+use crate::domain::money::{Quantity, Usd};
 
 /// Signals in, vetoed or approved orders out, every step an event in a log.
 #[derive(Debug, Parser)]
@@ -42,6 +43,8 @@ pub enum Command {
     Orders(OrdersArgs),
     /// Cash, equity, profit and loss, the day
     Pnl(Json),
+    /// A day's cash line by line, what it must come to, and what the venue says
+    Cash(CashArgs),
     /// Worst cases against their limits
     Exposure(Json),
     /// The log's events, one line each
@@ -67,6 +70,8 @@ pub enum Command {
         #[arg(long, value_parser = venue)]
         venue: Option<Venue>,
     },
+    /// Book a difference that reconciliation has proven: what is held, or cash, with a reason
+    Adjust(AdjustArgs),
     /// What stands in the way of trading with money: key, scopes, clock, limits, cash; places nothing
     Doctor(DoctorArgs),
     /// Take over an account that holds positions or open orders already; asks first
@@ -92,6 +97,9 @@ pub enum Command {
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// NATS: keys for its roles, and what an admin makes there before services run
+    #[command(subcommand)]
+    Bus(BusCommand),
     /// Speed, each figure beside its baseline
     Bench(BenchArgs),
     /// Messages nobody understood, kept raw
@@ -161,6 +169,43 @@ pub struct SignalFile {
     /// The subject's venue [default: what the signal says]
     #[arg(long, value_parser = venue)]
     pub venue: Option<Venue>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct CashArgs {
+    /// A day that has ended, as 2026-01-28 [default: the present one]
+    #[arg(long, value_name = "DATE")]
+    pub day: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// Only what the account has shown to differ in two readings is booked, and only towards what the venue says.
+#[derive(Debug, clap::Args)]
+pub struct AdjustArgs {
+    #[arg(long, value_parser = venue)]
+    pub venue: Venue,
+    /// Kalshi ticker or Polymarket token
+    #[arg(long, value_parser = market, requires_all = ["quantity", "cost"], required_unless_present = "cash")]
+    pub market: Option<MarketId>,
+    /// Which side of a Kalshi market [default: yes]
+    #[arg(long, value_parser = outcome, requires = "market")]
+    pub outcome: Option<Outcome>,
+    /// Contracts held from now on, in all
+    #[arg(long, value_parser = quantity, requires = "market")]
+    pub quantity: Option<Quantity>,
+    /// What they cost, in dollars, fees aside
+    #[arg(long, value_parser = dollars, requires = "market")]
+    pub cost: Option<Usd>,
+    /// Dollars that came; below zero, that went
+    #[arg(long, value_parser = dollars, allow_negative_numbers = true)]
+    pub cash: Option<Usd>,
+    /// It is a result of trading (a fee, a trade that was missed): a gain or loss of the day, not a deposit or withdrawal
+    #[arg(long)]
+    pub counts: bool,
+    /// What explains the difference; kept in the log
+    #[arg(long)]
+    pub reason: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -264,6 +309,17 @@ pub enum BreakerCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum BusCommand {
+    /// Stream, durable and leases of this mode and instance, as admin (NATS_SEED_PATH); services then need not make any
+    Provision,
+    /// An nkey seed per role as DIR/<role>.nk where there is none yet; prints the public halves for ops/nats/nats.conf
+    Keys {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Every setting in force, where it comes from, and what is wrong
     Check(Json),
@@ -307,6 +363,23 @@ fn venue(text: &str) -> Result<Venue, String> {
 
 fn market(text: &str) -> Result<MarketId, String> {
     MarketId::new(text).map_err(|error| error.to_string())
+}
+
+fn outcome(text: &str) -> Result<Outcome, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "yes" => Ok(Outcome::Yes),
+        "no" => Ok(Outcome::No),
+        _ => Err("yes or no".to_owned()),
+    }
+}
+
+fn quantity(text: &str) -> Result<Quantity, String> {
+    let quantity = Quantity::parse(text).map_err(|error| error.to_string())?;
+    if quantity < Quantity::ZERO { Err("never below zero: --outcome says which side".to_owned()) } else { Ok(quantity) }
+}
+
+fn dollars(text: &str) -> Result<Usd, String> {
+    Usd::parse(text).map_err(|error| error.to_string())
 }
 
 fn settlement(text: &str) -> Result<Settlement, String> {

@@ -46,6 +46,7 @@ impl Desk<'_> {
                 shown(views::orders(self.book, filter, limit.unwrap_or(ORDERS_MAX).min(ORDERS_MAX)))
             }
             Query::Pnl => shown(views::pnl(self.book)),
+            Query::Cash { day } => self.cash(day.as_deref()),
             Query::Exposure => shown(views::exposure(self.book)),
             Query::Explain { id } => self.explain(id),
             Query::Tail { from, limit } => self.tail(*from, *limit),
@@ -58,6 +59,18 @@ impl Desk<'_> {
                 shown(self.history.dead_letters(limit.unwrap_or(PAGE_DEFAULT).min(DEAD_LETTERS_MAX)).map_err(unread)?)
             }
             Query::Records { from, limit } => self.records(*from, *limit),
+        }
+    }
+
+    fn cash(&self, date: Option<&str>) -> Result<Value, ApiError> {
+        let wrong = |text: &str| ApiError::BadRequest(format!("day {text:?}: a date as 2026-01-28"));
+        let day = date.map(|text| views::parse_date(text).ok_or_else(|| wrong(text))).transpose()?;
+        match day.filter(|day| self.book.cash.day != Some(*day)) {
+            None => shown(views::cash(self.book)),
+            Some(day) => {
+                let missing = || ApiError::NotFound(format!("the log has no trading day {}", views::date(day)));
+                shown(views::DayFold::of(self.history, day).map_err(unread)?.ok_or_else(missing)?)
+            }
         }
     }
 

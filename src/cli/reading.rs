@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::{BreakerCommand, Command, DeadLettersCommand, KillCommand, SignalCommand, SignalFile, TailArgs};
+use super::args::{AdjustArgs, BreakerCommand, Command, DeadLettersCommand, KillCommand, SignalCommand, SignalFile, TailArgs};
 use super::render::Style;
 use super::{CliError, Exit, Source, input, lint, show};
 use crate::domain::time::Time;
-use crate::http::{self, Query};
+use crate::http::{self, AdjustBody, Query};
 
 /// Between two looks for new events: quick for people, nothing for the engine.
 const FOLLOW_PAUSE: Duration = Duration::from_millis(200);
@@ -46,6 +46,7 @@ pub async fn carry_out(command: &Command, source: &Source, by: &str, now: Time, 
     }
     match command {
         Command::Tail(args) => tail(args, source, output).await,
+        Command::Adjust(args) => adjust(args, by, source, output).await,
         Command::Signal(SignalCommand::Send(file)) => send(file, source, output).await,
         Command::Signal(SignalCommand::Lint { file, json }) => lint_file(file, json.json, now, output),
         other => {
@@ -63,6 +64,7 @@ fn question(command: &Command) -> Option<(Query, bool)> {
         Command::Positions(json) => (Query::Positions, json.json),
         Command::Orders(args) => (Query::Orders { state: args.state.clone(), limit: args.limit }, args.json.json),
         Command::Pnl(json) => (Query::Pnl, json.json),
+        Command::Cash(args) => (Query::Cash { day: args.day.clone() }, args.json.json),
         Command::Exposure(json) => (Query::Exposure, json.json),
         Command::Explain(args) => (Query::Explain { id: args.id.clone() }, args.json.json),
         Command::Verify(json) => (Query::Verify, json.json),
@@ -92,6 +94,30 @@ fn order(command: &Command, by: &str) -> Option<http::Command> {
         Command::Settle(args) => http::Command::Settle { venue: args.venue, market: args.market.clone(), settlement: args.result, by },
         _ => return None,
     })
+}
+
+fn adjustment(args: &AdjustArgs) -> AdjustBody {
+    AdjustBody {
+        venue: args.venue,
+        market: args.market.clone(),
+        outcome: args.outcome,
+        quantity: args.quantity,
+        cost: args.cost,
+        cash: args.cash,
+        counts: args.counts,
+        reason: args.reason.clone(),
+        by: String::new(),
+    }
+}
+
+/// What log and venue say now; the booking; what they say when the account has been read again.
+async fn adjust(args: &AdjustArgs, by: &str, source: &Source, output: &mut Output<'_>) -> Result<Exit, CliError> {
+    let status = source.query(Query::Status).await?;
+    output.write(&show::venue(&status, args.venue))?;
+    let (body, by) = (Box::new(adjustment(args)), by.to_owned());
+    output.line(&source.command(http::Command::Adjust { body, by: by.clone() }).await?)?;
+    output.line(&source.command(http::Command::Reconcile { venue: Some(args.venue), by }).await?)?;
+    Ok(Exit::Good)
 }
 
 async fn ask(query: Query, json: bool, source: &Source, output: &mut Output<'_>) -> Result<Exit, CliError> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::render::{Align, Style, Table, harmless};
+use crate::domain::market::Venue;
 use crate::http::Query;
 
 /// The answer to `query`, with a line feed at its end.
@@ -12,6 +13,7 @@ pub fn text(query: &Query, value: &Value, style: Style) -> String {
         Query::Positions => positions(value, style),
         Query::Orders { .. } => orders(value, style),
         Query::Pnl => pnl(value),
+        Query::Cash { .. } => cash(value, style),
         Query::Exposure => exposure(value, style),
         Query::Explain { .. } => explain(value, style),
         Query::Tail { .. } => events(value).map(|event| format!("{}\n", event_line(event))).collect(),
@@ -109,6 +111,50 @@ fn orders(value: &Value, style: Style) -> String {
     table.render(style, "no orders")
 }
 
+/// Columns of the daily proof: name in the JSON, head of the table.
+const CASH: [(&str, &str); 11] = [
+    ("opening", "OPENING"),
+    ("deposits", "DEPOSITS"),
+    ("withdrawals", "WITHDRAWALS"),
+    ("bought", "BOUGHT"),
+    ("sold", "SOLD"),
+    ("fees", "FEES"),
+    ("settled", "SETTLED"),
+    ("redeemed", "REDEEMED"),
+    ("taken_back", "TAKEN BACK"),
+    ("adjusted", "ADJUSTED"),
+    ("expected", "EXPECTED"),
+];
+
+fn cash(value: &Value, style: Style) -> String {
+    let mut heads = vec![("VENUE", Align::Left)];
+    heads.extend(CASH.map(|(_, head)| (head, Align::Right)));
+    let mut table = Table::new(&heads);
+    let mut text = String::new();
+    for account in rows(&value["accounts"]) {
+        let mut row = cells(account, &["venue"]);
+        row.extend(CASH.map(|(name, _)| cell(account, name)));
+        table.row(row);
+        text.push_str(&format!("{}\n", count(account, style)));
+    }
+    format!("day {}\n{}{text}", cell(value, "date"), table.render(style, "no accounts"))
+}
+
+/// What the venue says to it.
+fn count(account: &Value, style: Style) -> String {
+    let (venue, count) = (cell(account, "venue"), &account["count"]);
+    let Some(unexplained) = count["unexplained"].as_str() else {
+        return if venue == "paper" { "paper: no venue to ask".to_owned() } else { format!("{venue}: not counted against the venue yet") };
+    };
+    let words = format!(
+        "{venue}: ${} here, ${} at the venue, counted {}, unexplained ${unexplained}",
+        cell(count, "ours"),
+        cell(count, "theirs"),
+        cell(count, "at")
+    );
+    if unexplained == "0" { style.good(&words) } else { style.bad(&words) }
+}
+
 fn pnl(value: &Value) -> String {
     let money = |name: &str| format!("${}", cell(value, name));
     let mut lines = vec![
@@ -189,13 +235,7 @@ fn status(value: &Value, style: Style) -> String {
         lines.push(("breaker", breaker_words(breaker)));
     }
     for venue in rows(&value["venues"]) {
-        let stated = venue["stated_cash"].as_str().map_or(String::new(), |cash| format!(", ${cash} as the venue says"));
-        let cash = venue["cash"].as_str().map_or(String::new(), |cash| format!("; cash ${cash}{stated}"));
-        lines.push(("venue", format!("{} {}: {}{cash}", cell(venue, "venue"), cell(venue, "mode"), cell(venue, "why"))));
-        for differs in rows(&venue["diverged"]) {
-            let words = format!("{}: {} here, {} there", cell(differs, "what"), cell(differs, "ours"), cell(differs, "theirs"));
-            lines.push(("DIVERGED", words));
-        }
+        lines.extend(venue_lines(venue));
     }
     for order in rows(&value["unknown_orders"]) {
         let (id, market) = (cell(order, "order_id"), cell(order, "market"));
@@ -203,6 +243,27 @@ fn status(value: &Value, style: Style) -> String {
     }
     let headline = if ready { style.good("ready") } else { style.bad("not ready") };
     format!("{headline}\n{}", pairs(&lines))
+}
+
+/// A venue with money: how it stands, its cash, and what differs.
+fn venue_lines(venue: &Value) -> Vec<(&'static str, String)> {
+    let stated = venue["stated_cash"].as_str().map_or(String::new(), |cash| format!(", ${cash} as the venue says"));
+    let cash = venue["cash"].as_str().map_or(String::new(), |cash| format!("; cash ${cash}{stated}"));
+    let count = &venue["count"];
+    let counted = count["unexplained"].as_str();
+    let counted = counted.map_or(String::new(), |usd| format!("; counted {}, unexplained ${usd}", cell(count, "at")));
+    let stands = format!("{} {}: {}{cash}{counted}", cell(venue, "venue"), cell(venue, "mode"), cell(venue, "why"));
+    let differs = rows(&venue["diverged"]).map(|differs| {
+        ("DIVERGED", format!("{}: {} here, {} there", cell(differs, "what"), cell(differs, "ours"), cell(differs, "theirs")))
+    });
+    std::iter::once(("venue", stands)).chain(differs).collect()
+}
+
+/// One venue of a status.
+pub fn venue(status: &Value, wanted: Venue) -> String {
+    let is_it = |venue: &&Value| venue["venue"] == wanted.as_str();
+    let lines: Vec<_> = rows(&status["venues"]).filter(is_it).flat_map(venue_lines).collect();
+    pairs(&lines)
 }
 
 fn breaker_words(breaker: &Value) -> String {

@@ -119,6 +119,7 @@ async fn log_and_api_answer_every_reading_command_alike() {
         ("positions", PORTLAND),
         ("orders --state filled", "filled"),
         ("pnl", "equity"),
+        ("cash", "no venue to ask"),
         ("exposure", "g-1"),
         ("tail", "SessionStarted"),
         ("explain s-2", "price_band"),
@@ -251,6 +252,24 @@ fn the_arguments_are_consistent_and_wrong_ones_are_refused() {
         "arbees dead-letters",
     ] {
         assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    for line in [
+        "arbees adjust --venue kalshi --market KX-1 --outcome no --quantity 4 --cost 2.25 --reason x",
+        "arbees adjust --venue kalshi --cash -0.37 --counts --reason x",
+        "arbees cash --day 2026-01-28",
+        "arbees bus provision",
+    ] {
+        assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
+    }
+    for line in [
+        "arbees adjust --venue kalshi --cash 1",
+        "arbees adjust --venue kalshi --reason x",
+        "arbees adjust --venue kalshi --market KX-1 --quantity 4 --reason x",
+        "arbees adjust --venue kalshi --market KX-1 --quantity -4 --cost 1 --reason x",
+        "arbees bus keys",
+    ] {
+        let error = Args::try_parse_from(line.split(' ')).expect_err(line);
+        assert_eq!(error.exit_code(), Exit::Usage as i32, "{line}");
     }
     for line in
         ["arbees", "arbees run --speed 2", "arbees settle KX-1 maybe", "arbees breaker reset moon", "arbees signal send x --venue moon"]

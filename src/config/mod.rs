@@ -37,6 +37,9 @@ pub struct Config {
     pub instance: Instance,
     pub limits: Limits,
     pub nats: Nats,
+    /// The nkey seed of this process's role.
+    pub nats_seed_path: Option<PathBuf>,
+    pub nats_role: Option<String>,
     /// The folder of all modes; see `mode_dir`.
     pub data_dir: PathBuf,
     pub http_addr: SocketAddr,
@@ -198,6 +201,8 @@ fn config(values: &Values, mode: Mode) -> Config {
         instance: values.instance(),
         limits: limits(values, mode),
         nats: values.nats("NATS_URL"),
+        nats_seed_path: values.path_if_any("NATS_SEED_PATH"),
+        nats_role: values.text("NATS_ROLE"),
         data_dir: values.path("DATA_DIR"),
         http_addr: values.address("HTTP_ADDR"),
         risk: RiskSettings {

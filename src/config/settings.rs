@@ -115,6 +115,18 @@ pub const SECTIONS: &[Section] = &[
                 Is("nats://127.0.0.1:4222"),
                 "NATS servers, separated by commas, or `embedded` for a bus inside the process.",
             ),
+            row(
+                "NATS_SEED_PATH",
+                Path,
+                Absent("log in as NATS_URL says"),
+                "File with the nkey seed of this role (SU...), readable by its owner only; `arbees bus keys` makes them.",
+            ),
+            row(
+                "NATS_ROLE",
+                Text,
+                Absent("engine or risk, as the process is"),
+                "With a seed: replies come under _INBOX.<role>, as the server's permissions name it.",
+            ),
             row("DATA_DIR", Path, Is("./data"), "Each mode keeps its log in a folder of its own below."),
             row("HTTP_ADDR", Address, Is("127.0.0.1:9464"), "Metrics, health and API."),
             row("LOG_FORMAT", OneOf(&["human", "json"]), Is("human"), "Shape of the log lines."),

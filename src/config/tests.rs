@@ -120,6 +120,7 @@ fn unknown_names_with_our_prefixes_are_refused_and_other_programs_names_are_not(
     }
     assert!(load_of(&[("PATH", "/bin"), ("NATS_CREDS", "x"), ("HTTP_PROXY", "y"), ("INSTANCES", "2")]).is_ok());
     assert!(refusal(&[("max_daily_loss", "5")]).contains("did you mean MAX_DAILY_LOSS?"));
+    assert!(of_file("NATS_ENGINE_NKEY=UABC\nNATS_SYS_NKEY=UABD\n").is_ok(), "the server's, beside ours for compose");
     assert!(of_file("NATS_ULR=nats://x:1\n").expect_err("slip").to_string().contains("did you mean NATS_URL?"));
     assert!(of_file("COMPOSE_PROJECT_NAME=x\nFOO=bar\n").is_ok());
 }
@@ -292,7 +293,20 @@ fn names_are_unique_and_ours_are_under_our_prefixes_or_well_known() {
     let unique: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(unique.len(), names.len());
     let bare: Vec<_> = names.iter().filter(|name| !settings::PREFIXES.iter().any(|prefix| name.starts_with(prefix))).collect();
-    assert_eq!(bare, [&"INSTANCE", &"NATS_URL", &"DATA_DIR", &"HTTP_ADDR", &"LOG_FORMAT", &"LOG_LEVEL", &"DAY_OFFSET_MINUTES"]);
+    assert_eq!(
+        bare,
+        [
+            &"INSTANCE",
+            &"NATS_URL",
+            &"NATS_SEED_PATH",
+            &"NATS_ROLE",
+            &"DATA_DIR",
+            &"HTTP_ADDR",
+            &"LOG_FORMAT",
+            &"LOG_LEVEL",
+            &"DAY_OFFSET_MINUTES"
+        ]
+    );
 }
 
 #[test]

@@ -173,17 +173,39 @@ pub enum Event {
         ours: Box<str>,
         theirs: Box<str>,
     },
-    /// An operator has taken over what the account holds; the cash is as it was after buying it.
+    /// An operator has taken over what the account holds, or booked a difference that was proven.
     OperatorAdjusted {
         by: Box<str>,
         reason: Box<str>,
-        holding: Box<Holding>,
+        /// What is held of one book from now on.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        holding: Option<Box<Holding>>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        money: Option<Money>,
+        /// It is a result of trading and counts as one; otherwise it is neither gain nor loss, like a deposit.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        counts: bool,
+        /// The proof: what log and venue said before.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proof: Option<Box<str>>,
     },
     OpeningBalance {
         /// The venue whose account it is.
         #[serde(skip_serializing_if = "is_paper", default = "paper")]
         account: Venue,
         cash: Usd,
+        /// Trades of about that moment that are part of it; `None` where nothing was read.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        found: Option<Vec<FoundTrade>>,
+    },
+    /// The daily proof, or one that was asked for: the account's cash as folded and as its venue says.
+    CashCounted {
+        venue: Venue,
+        /// The day that is closed by it; days since 1970-01-01.
+        day: i32,
+        ours: Usd,
+        theirs: Usd,
+        read_through: Time,
     },
     CashMoved {
         #[serde(skip_serializing_if = "is_paper", default = "paper")]
@@ -241,6 +263,22 @@ pub struct Holding {
     pub quantity: Quantity,
     /// What it cost, fees aside.
     pub cost: Usd,
+}
+
+/// Cash that an operator books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    pub account: Venue,
+    /// Positive: more than before.
+    pub amount: Usd,
+}
+
+/// A trade by its names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundTrade {
+    pub key: BookKey,
+    pub trade_id: TradeId,
+    pub venue_order_id: VenueOrderId,
 }
 
 /// Why an order that was about to be sent, or may have been, is not at the venue.
@@ -354,6 +392,7 @@ impl Event {
             Self::OperatorAdjusted { .. } => "OperatorAdjusted",
             Self::OpeningBalance { .. } => "OpeningBalance",
             Self::CashMoved { .. } => "CashMoved",
+            Self::CashCounted { .. } => "CashCounted",
             Self::BreakerTripped { .. } => "BreakerTripped",
             Self::BreakerProbing { .. } => "BreakerProbing",
             Self::BreakerReset { .. } => "BreakerReset",

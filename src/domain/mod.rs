@@ -1,5 +1,7 @@
 //! Words: the types everything else is said in. Pure; names nobody.
 
+/// What an operator wants booked.
+pub mod adjustment;
 /// What the sender of a signal hears.
 pub mod answer;
 /// Numbers as they were written.

@@ -264,6 +264,8 @@ pub enum VenueMode {
     /// Not read completely since the start or the last break of the stream.
     Reconciling,
     Open,
+    /// Reduce-only closes and cancels: what the venue has left to the account.
+    CloseOnly,
     /// Cancels only: a pause, maintenance.
     CancelOnly,
     /// Takers are refused, after a restart of the venue's engine: nothing of ours is sent.
@@ -278,6 +280,7 @@ impl VenueMode {
             Self::Off => "off",
             Self::Reconciling => "reconciling",
             Self::Open => "open",
+            Self::CloseOnly => "close_only",
             Self::CancelOnly => "cancel_only",
             Self::PostOnly => "post_only",
             Self::Halted => "halted",
@@ -324,6 +327,11 @@ pub enum VenueNews {
     Settled(Box<VenueSettlement>),
     /// A complete reading of the account.
     Account(Box<AccountReading>),
+    /// The account could not be read whole.
+    Unread {
+        venue: Venue,
+        why: String,
+    },
     Mode {
         venue: Venue,
         mode: VenueMode,

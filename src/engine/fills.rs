@@ -31,6 +31,7 @@ impl Engine {
             VenueNews::Listed(order) => self.listed(now, *order, out),
             VenueNews::Settled(settlement) => self.venue_settled(now, *settlement, out),
             VenueNews::Account(reading) => self.account(now, *reading, out),
+            VenueNews::Unread { venue, why } => self.unread(now, venue, &why, out),
             VenueNews::Mode { venue, mode, why } => self.venue_mode(now, venue, mode, &why, out),
             VenueNews::FuseBlown { venue, why } => {
                 self.trip(now, Scope::Venue(venue), Reason::FuseBlown, why, "within the order group's limit".to_owned(), out);

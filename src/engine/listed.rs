@@ -1,7 +1,7 @@
 //! Orders and fills as venues list them: whose they are, and what they say of ours.
 
 use super::{Effect, Engine, Timer};
-use crate::domain::event::{CancelCause, Event, Scope};
+use crate::domain::event::{CancelCause, Event, FoundTrade, Scope};
 use crate::domain::fees;
 use crate::domain::ids::{ClientOrderId, OrderId, SignalId, TokenId, VenueOrderId};
 use crate::domain::market::{BookKey, Instrument, Market, Outcome, Venue};
@@ -57,13 +57,10 @@ impl Engine {
     /// Venues state whole seconds: beside the opening, what it was read with tells the two apart.
     fn is_older_than_the_account(&self, fill: &VenueFill) -> bool {
         let Some(account) = self.book.cash.account(fill.key.venue) else { return true };
-        match self.opened_with.get(&fill.key.venue) {
-            None => fill.at < account.opened_at,
-            Some(found) => {
-                let name = (fill.key.clone(), fill.trade_id.clone(), fill.venue_order_id.clone());
-                fill.at.plus_ms(STATED_TO_MS) <= account.opened_at || found.contains(&name)
-            }
-        }
+        // Logs from before those trades were written down have only the time.
+        let Some(found) = &account.opened_with else { return fill.at < account.opened_at };
+        let is_it = |one: &FoundTrade| one.trade_id == fill.trade_id && one.venue_order_id == fill.venue_order_id && one.key == fill.key;
+        fill.at.plus_ms(STATED_TO_MS) <= account.opened_at || found.iter().any(is_it)
     }
 
     pub(super) fn identify(&mut self, key: BookKey, venue_order_id: VenueOrderId, out: &mut Vec<Effect>) {

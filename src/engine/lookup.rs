@@ -198,7 +198,7 @@ impl Engine {
             && !record.id_seen
             && !record.external
             && !self.work.get(&order.order_id).is_some_and(|work| work.struck || work.canceling)
-            && venue_ready(&self.book, order.instrument.venue).passed
+            && venue_ready(&self.book, order.instrument.venue, order.action).passed
             && record.attempts < ATTEMPTS_MAX
             && record.cancel_requested_at.is_none()
             && looked_after

@@ -4,12 +4,16 @@
 //! is lost with the process without harm. An event is folded when it is decided, and whatever touches the world
 //! because of it waits until the log says that it is durable.
 
+/// Differences that an operator books.
+mod adjust;
 /// Breakers, and what is tried after errors have opened one.
 mod breakers;
 /// Cancels: expiry, kill, operator.
 mod cancel;
 /// Closes and their remainders.
 mod close;
+/// Cash against what venues say; readings that operators ask for.
+mod counting;
 /// What venues report.
 mod fills;
 /// From a signal to a request.
@@ -46,9 +50,9 @@ pub use steps::{Effect, Input, SignalQuote};
 
 use crate::domain::answer::AnswerKind;
 use crate::domain::event::{Event, Recorded, Scope};
-use crate::domain::ids::{Hash, OrderId, SignalId, TradeId, VenueOrderId};
+use crate::domain::ids::{Hash, OrderId, SignalId, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
-use crate::domain::report::VenueFill;
+use crate::domain::report::{AccountReading, VenueFill};
 use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Now, Time};
 use crate::domain::verdict::OrderRequest;
@@ -112,6 +116,8 @@ enum Timer {
     Resend(OrderId),
     Identify(BookKey, VenueOrderId),
     Reconcile(Venue),
+    /// Somebody has waited for a reading long enough.
+    ReadingDue,
     DescriptionDue(BookKey),
     /// A change of this book came too soon after its last mark.
     Mark(BookKey),
@@ -177,8 +183,12 @@ pub struct Engine {
     booked_at: BTreeMap<Venue, Time>,
     /// When an account was last read and agreed.
     agreed_at: BTreeMap<Venue, Mono>,
-    /// Accounts opened in this session, with the trades that were part of what was found.
-    opened_with: BTreeMap<Venue, BTreeSet<(BookKey, TradeId, VenueOrderId)>>,
+    /// The last reading of each account that was compared, without what it listed.
+    readings: BTreeMap<Venue, AccountReading>,
+    /// Operators who wait for a reading.
+    awaited: Vec<counting::Awaited>,
+    /// Venues that leave the account nothing but closes, and why.
+    close_only: BTreeMap<Venue, Box<str>>,
     /// Signals that wait for a description of their market.
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
@@ -219,7 +229,9 @@ impl Engine {
             suspected: BTreeMap::new(),
             booked_at: BTreeMap::new(),
             agreed_at: BTreeMap::new(),
-            opened_with: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            awaited: Vec::new(),
+            close_only: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
             describing: Vec::new(),
@@ -314,6 +326,7 @@ impl Engine {
                 Timer::Resend(order_id) => self.resend(now, order_id, out),
                 Timer::Identify(key, venue_order_id) => self.identify(key, venue_order_id, out),
                 Timer::Reconcile(venue) => out.push(Effect::Reconcile { venue }),
+                Timer::ReadingDue => self.give_up_waiting(now, out),
                 Timer::Mark(key) => self.late_mark(now, key, out),
                 Timer::Probe(scope, tripped_at) => self.probe_due(now, scope, tripped_at, out),
                 Timer::DescriptionDue(key) => self.described(now, key, Err("no description in time".to_owned()), out),
@@ -390,6 +403,7 @@ impl Engine {
         for delivery in asked.into_values().flat_map(|asked| asked.deliveries).chain(waiting) {
             out.push(Effect::GiveBack { delivery });
         }
+        self.forget_awaited(&format!("the engine has halted: {why}"), out);
         out.push(Effect::Halt { why: why.clone() });
         self.halted = Some(why);
     }

@@ -1,10 +1,11 @@
 //! What operators and risk ask for: kill, breakers, cancel-all, settlements. The engine appends; nobody else does.
 
 use super::{Deferred, Effect, Engine, Ticket};
+use crate::domain::adjustment::Adjustment;
 use crate::domain::event::{CancelCause, Event, Scope};
 use crate::domain::ids::{MarketId, OrderId};
 use crate::domain::market::{Settlement, Venue};
-use crate::domain::report::{AccountReading, VenueMode};
+use crate::domain::report::AccountReading;
 use crate::domain::time::Now;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Command {
         market: MarketId,
         settlement: Settlement,
     },
+    /// Book a proven difference.
+    Adjust(Box<Adjustment>),
 }
 
 /// Words of people, cut to what a record holds.
@@ -51,7 +54,15 @@ impl Engine {
             out.push(Effect::OperatorAnswer { ticket, result });
             return;
         }
+        if let Command::Reconcile { venue } = command {
+            return self.ask_reading(now, ticket, venue, out);
+        }
         let result = self.carry_out(now, &by, command, out);
+        self.tell(now, ticket, result, out);
+    }
+
+    /// Once everything decided before is durable.
+    pub(super) fn tell(&mut self, now: Now, ticket: Ticket, result: Result<String, String>, out: &mut Vec<Effect>) {
         self.after(self.book.seq, Deferred::Effect(Effect::OperatorAnswer { ticket, result }));
         let (seq, hash) = self.durable;
         self.durable(now, seq, hash, out);
@@ -93,16 +104,8 @@ impl Engine {
                 Ok(format!("{count} resting orders are being cancelled"))
             }
             Command::Adopt { reading } => self.adopt(now, by, &reading, out),
-            Command::Reconcile { venue } => {
-                let all = self.book.venues.iter().filter(|(_, record)| record.mode != VenueMode::Off).map(|(venue, _)| venue);
-                let asked: Vec<Venue> = all.filter(|one| venue.is_none_or(|venue| venue == *one)).collect();
-                let names: Vec<&str> = asked.iter().map(|venue| venue.as_str()).collect();
-                if names.is_empty() {
-                    return Err("no such venue has credentials here".to_owned());
-                }
-                out.extend(asked.iter().map(|venue| Effect::Reconcile { venue: *venue }));
-                Ok(format!("reading the account of {}", names.join(" and ")))
-            }
+            Command::Reconcile { .. } => Err("a reading is asked for apart".to_owned()),
+            Command::Adjust(adjustment) => self.adjust(now, by, *adjustment, out),
             Command::Settle { venue, market, settlement } => self.settle(now, venue, market, settlement, out),
         }
     }

@@ -1,15 +1,16 @@
 //! Accounts as venues read them, beside the fold: what is missing is folded, what differs stops trading, nothing is
 //! invented.
 
+use super::operator::words;
 use super::{Effect, Engine, Timer};
-use crate::domain::event::{Event, Holding, Scope};
+use crate::domain::event::{Event, FoundTrade, Holding, Scope};
 use crate::domain::market::{BookKey, Market, Outcome, Venue};
 use crate::domain::money::{Quantity, Usd};
 use crate::domain::order::OrderState;
-use crate::domain::report::{AccountReading, FillSettlement, VenueMode, VenuePosition, VenueSettlement};
+use crate::domain::report::{AccountReading, FillSettlement, VenueFill, VenueMode, VenuePosition, VenueSettlement};
 use crate::domain::time::Now;
 use crate::domain::verdict::Reason;
-use crate::projections::{Account, Position};
+use crate::projections::{Account, Position, VenueRecord};
 
 /// A difference is looked at again after this: reads lag behind fills.
 const LOOK_AGAIN_MS: i64 = 1_000;
@@ -19,7 +20,9 @@ const CASH_TOLERANCE: Usd = Usd::from_micros(10_000);
 const OPENING_MARGIN_MS: i64 = 10_000;
 /// A proof that says nothing new is written down this often.
 const PROOF_EVERY_MS: i64 = 600_000;
-
+/// How the reason begins, and how often another one is written down.
+const UNREAD: &str = "the account can't be read";
+const UNREAD_EVERY_MS: i64 = 10_000;
 /// Redemptions that one reading is searched for.
 const REDEEMED_AT_ONCE_MAX: usize = 10;
 
@@ -32,30 +35,65 @@ fn chosen(candidates: &[(BookKey, Usd)], set: u32) -> impl Iterator<Item = &(Boo
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Difference {
     /// `None`: the cash.
-    key: Option<BookKey>,
-    ours: String,
-    theirs: String,
+    pub key: Option<BookKey>,
+    pub ours: String,
+    pub theirs: String,
+}
+
+impl Difference {
+    /// What differs, as events name it.
+    pub fn what(key: Option<&BookKey>) -> String {
+        key.map_or_else(|| "cash".to_owned(), |key| format!("position {}", key.id))
+    }
 }
 
 impl Engine {
     pub(super) fn venue_mode(&mut self, now: Now, venue: Venue, mode: VenueMode, why: &str, out: &mut Vec<Effect>) {
-        let known = self.book.venues.get(venue);
-        // Only a reading that agrees opens a venue.
-        if mode == VenueMode::Open || known.is_some_and(|record| record.mode == mode) {
-            return;
+        let known = self.book.venues.mode(venue);
+        match mode {
+            // Only a reading that agrees opens a venue; how far, is remembered until then.
+            VenueMode::Open if self.close_only.remove(&venue).is_some() && known == VenueMode::CloseOnly => {
+                out.push(Effect::Reconcile { venue });
+                self.mode_changed(now, venue, VenueMode::Reconciling, "it takes opens again; the account is being read", out);
+            }
+            VenueMode::Open => {}
+            VenueMode::CloseOnly => {
+                self.close_only.insert(venue, words(why));
+                if known == VenueMode::Open {
+                    self.mode_changed(now, venue, mode, why, out);
+                }
+            }
+            mode if mode == known => {}
+            mode => {
+                self.suspected.remove(&venue);
+                self.mode_changed(now, venue, mode, why, out);
+            }
         }
-        self.suspected.remove(&venue);
-        let why: String = why.chars().take(256).collect();
-        self.append(now, vec![Event::VenueModeChanged { venue, mode, why: why.into() }], out);
+    }
+
+    fn mode_changed(&mut self, now: Now, venue: Venue, mode: VenueMode, why: &str, out: &mut Vec<Effect>) {
+        self.append(now, vec![Event::VenueModeChanged { venue, mode, why: words(why) }], out);
+    }
+
+    /// A reading that isn't whole proves nothing. What has never been proven says why it still isn't.
+    pub(super) fn unread(&mut self, now: Now, venue: Venue, why: &str, out: &mut Vec<Effect>) {
+        let why = words(&format!("{UNREAD}: {why}"));
+        let record = self.book.venues.get(venue).filter(|record| record.mode == VenueMode::Reconciling && record.why != why);
+        // Errors that differ by a number only must not fill the log.
+        let news = |record: &VenueRecord| !record.why.starts_with(UNREAD) || now.wall.ms_since(record.since) >= UNREAD_EVERY_MS;
+        if record.is_some_and(news) {
+            self.mode_changed(now, venue, VenueMode::Reconciling, &why, out);
+        }
+        self.answer_reading(now, venue, Err(why.to_string()), out);
     }
 
     pub(super) fn account(&mut self, now: Now, reading: AccountReading, out: &mut Vec<Effect>) {
         let venue = reading.venue;
-        if matches!(self.book.venues.mode(venue), VenueMode::Off | VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly) {
+        if is_not_read(self.book.venues.mode(venue)) {
             return;
         }
         if !self.book.cash.is_opened(venue) && !self.open_account(now, &reading, out) {
-            return;
+            return self.answer_reading(now, venue, Err(self.why(venue)), out);
         }
         self.take_in(now, &reading, out);
         self.redeemed(now, &reading, out);
@@ -82,6 +120,9 @@ impl Engine {
             self.diverged(now, venue, difference, out);
         }
         self.proven(now, &reading, agrees, out);
+        self.count(now, &reading, out);
+        self.readings.insert(venue, bare(reading));
+        self.answer_reading(now, venue, Ok(()), out);
     }
 
     /// The first reading of an account: what holds nothing is taken over as it is, the rest needs a person.
@@ -92,8 +133,6 @@ impl Engine {
             return false;
         }
         if reading.positions.is_empty() && reading.open_orders.is_empty() {
-            let found = reading.fills.iter().map(|fill| (fill.key.clone(), fill.trade_id.clone(), fill.venue_order_id.clone()));
-            self.opened_with.insert(reading.venue, found.collect());
             self.append(now, opening(reading, now), out);
             return true;
         }
@@ -101,8 +140,7 @@ impl Engine {
         let why =
             format!("the account holds {positions} positions and {orders} open orders that this log doesn't know: run `arbees adopt`");
         if self.book.venues.get(reading.venue).is_none_or(|record| *record.why != *why) {
-            let event = Event::VenueModeChanged { venue: reading.venue, mode: VenueMode::Reconciling, why: why.into() };
-            self.append(now, vec![event], out);
+            self.mode_changed(now, reading.venue, VenueMode::Reconciling, &why, out);
         }
         false
     }
@@ -115,8 +153,9 @@ impl Engine {
         }
         let mut events = opening(reading, now);
         for position in &reading.positions {
-            let holding = Box::new(holding(position, self.book.markets.get(&position.key)));
-            events.push(Event::OperatorAdjusted { by: by.into(), reason: "adopted with the account".into(), holding });
+            let holding = Some(Box::new(holding(position, self.book.markets.get(&position.key))));
+            let reason = "adopted with the account".into();
+            events.push(Event::OperatorAdjusted { by: by.into(), reason, holding, money: None, counts: false, proof: None });
         }
         self.append(now, events, out);
         for order in reading.open_orders.clone() {
@@ -181,22 +220,25 @@ impl Engine {
         self.append(now, events, out);
     }
 
-    fn differences(&self, reading: &AccountReading) -> Vec<Difference> {
+    pub(super) fn differences(&self, reading: &AccountReading) -> Vec<Difference> {
         let venue = reading.venue;
         let mut keys: Vec<&BookKey> = reading.positions.iter().map(|position| &position.key).collect();
         keys.extend(self.book.positions.held().map(|(key, _)| key).filter(|key| key.venue == venue));
         keys.sort();
         keys.dedup();
-        // An order whose fate is unknown may have filled: its look-up tells.
-        let unsure: Vec<BookKey> =
-            self.book.orders.live().filter(|r| r.state != OrderState::Working).map(|r| r.order.instrument.book_key()).collect();
+        let unsure = self.unsure();
         keys.retain(|key| !unsure.contains(key));
         let mut found: Vec<Difference> = keys.into_iter().filter_map(|key| self.position_difference(key, reading)).collect();
         found.extend(self.cash_difference(reading).filter(|_| unsure.iter().all(|key| key.venue != venue)));
         found
     }
 
-    fn position_difference(&self, key: &BookKey, reading: &AccountReading) -> Option<Difference> {
+    /// An order whose fate is unknown may have filled: its look-up tells.
+    pub(super) fn unsure(&self) -> Vec<BookKey> {
+        self.book.orders.live().filter(|r| r.state != OrderState::Working).map(|r| r.order.instrument.book_key()).collect()
+    }
+
+    pub(super) fn position_difference(&self, key: &BookKey, reading: &AccountReading) -> Option<Difference> {
         let theirs = reading.positions.iter().find(|position| position.key == *key).map_or(Quantity::ZERO, |position| position.signed);
         let position = self.book.positions.get(key);
         let ours = position.map_or(Quantity::ZERO, Position::in_book_terms);
@@ -208,7 +250,7 @@ impl Engine {
     }
 
     /// Whether a venue has taken the price of resting orders out of the cash it shows, its page leaves open: both agree.
-    fn cash_difference(&self, reading: &AccountReading) -> Option<Difference> {
+    pub(super) fn cash_difference(&self, reading: &AccountReading) -> Option<Difference> {
         let account = self.book.cash.account(reading.venue)?;
         (!shows(account, reading.cash, Usd::ZERO)).then(|| Difference {
             key: None,
@@ -219,24 +261,23 @@ impl Engine {
 
     fn diverged(&mut self, now: Now, venue: Venue, difference: Difference, out: &mut Vec<Effect>) {
         let Difference { key, ours, theirs } = difference;
-        let (what, scope) = match key {
-            Some(key) => (format!("position {}", key.id), Scope::Market(key)),
-            None => ("cash".to_owned(), Scope::Venue(venue)),
-        };
+        let what = Difference::what(key.as_ref());
+        let scope = key.map_or(Scope::Venue(venue), Scope::Market);
         let noted = |(a, b, c): &(Box<str>, Box<str>, Box<str>)| **a == *what && **b == *ours && **c == *theirs;
-        if self.book.venues.get(venue).is_some_and(|record| record.diverged.iter().any(noted)) {
-            return;
-        }
         let observed = format!("{what}: the venue says {theirs}");
-        let event = Event::ReconciliationDiverged { venue, what: what.into(), ours: ours.as_str().into(), theirs: theirs.into() };
-        self.append(now, vec![event], out);
+        if !self.book.venues.get(venue).is_some_and(|record| record.diverged.iter().any(noted)) {
+            let event = Event::ReconciliationDiverged { venue, what: what.into(), ours: ours.as_str().into(), theirs: theirs.into() };
+            self.append(now, vec![event], out);
+        }
+        // Closed by somebody before it was explained, it opens again.
         self.trip(now, scope, Reason::PositionDiverged, observed, format!("{ours}, as the log says"), out);
     }
 
     fn proven(&mut self, now: Now, reading: &AccountReading, agrees: bool, out: &mut Vec<Effect>) {
         let (venue, cash, read_through) = (reading.venue, reading.cash, reading.read_through);
         let record = self.book.venues.get(venue);
-        let opens = record.is_none_or(|record| record.mode != VenueMode::Open);
+        let open = if self.close_only.contains_key(&venue) { VenueMode::CloseOnly } else { VenueMode::Open };
+        let opens = record.is_none_or(|record| record.mode != open);
         let stale = record.and_then(|record| record.proven_through).is_none_or(|at| read_through.ms_since(at) >= PROOF_EVERY_MS);
         let news = record.is_none_or(|record| record.stated_cash != Some(cash) || !record.diverged.is_empty());
         let mut events = Vec::new();
@@ -244,8 +285,9 @@ impl Engine {
             events.push(Event::BalanceSeen { venue, cash, read_through });
         }
         if opens {
-            let why = if agrees { "account reconciled" } else { "account read; what differs is stopped by its breaker" };
-            events.push(Event::VenueModeChanged { venue, mode: VenueMode::Open, why: why.into() });
+            let read = if agrees { "account reconciled" } else { "account read; what differs is stopped by its breaker" };
+            let why = self.close_only.get(&venue).cloned().unwrap_or_else(|| read.into());
+            events.push(Event::VenueModeChanged { venue, mode: open, why });
         }
         if !events.is_empty() {
             self.append(now, events, out);
@@ -265,13 +307,22 @@ impl Engine {
 
 /// Whether the venue may show this cash: with or without the price of resting orders, and with whatever part of the fills that
 /// aren't final. `more`: what came beside all that.
-fn shows(account: &Account, cash: Usd, more: Usd) -> bool {
-    let most = account.cash + more + account.spent_pending + CASH_TOLERANCE;
-    let least = account.cash + more - account.reserved - account.proceeds_pending - CASH_TOLERANCE;
-    least < cash && cash < most
+pub(super) fn shows(account: &Account, cash: Usd, more: Usd) -> bool {
+    let (least, most) = account.may_be_shown_as();
+    least + more - CASH_TOLERANCE < cash && cash < most + more + CASH_TOLERANCE
 }
 
-/// The cash as read; what moved shortly before is part of it and must not be booked again.
+/// Nothing is read while the venue is off or refuses us.
+pub(super) fn is_not_read(mode: VenueMode) -> bool {
+    matches!(mode, VenueMode::Off | VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly)
+}
+
+/// The account alone; what moved it is booked already.
+fn bare(reading: AccountReading) -> AccountReading {
+    AccountReading { fills: Vec::new(), settlements: Vec::new(), movements: Vec::new(), open_orders: Vec::new(), ..reading }
+}
+
+/// The cash as read; what moved or traded shortly before is part of it and must not be booked again.
 fn opening(reading: &AccountReading, now: Now) -> Vec<Event> {
     let venue = reading.venue;
     let recent = reading.movements.iter().filter(|movement| movement.at >= now.wall.plus_ms(-2 * OPENING_MARGIN_MS));
@@ -279,10 +330,17 @@ fn opening(reading: &AccountReading, now: Now) -> Vec<Event> {
         let why = "in the opening balance already".into();
         Event::CashMoved { account: venue, id: movement.id.clone().into(), amount: Usd::ZERO, why }
     });
-    std::iter::once(Event::OpeningBalance { account: venue, cash: reading.cash }).chain(part_of_it).collect()
+    let recent = |fill: &&VenueFill| fill.at >= now.wall.plus_ms(-2 * OPENING_MARGIN_MS);
+    let name = |fill: &VenueFill| FoundTrade {
+        key: fill.key.clone(),
+        trade_id: fill.trade_id.clone(),
+        venue_order_id: fill.venue_order_id.clone(),
+    };
+    let found = Some(reading.fills.iter().filter(recent).map(name).collect());
+    std::iter::once(Event::OpeningBalance { account: venue, cash: reading.cash, found }).chain(part_of_it).collect()
 }
 
-fn holding(position: &VenuePosition, market: Option<&Market>) -> Holding {
+pub(super) fn holding(position: &VenuePosition, market: Option<&Market>) -> Holding {
     let outcome = if position.signed < Quantity::ZERO { Outcome::No } else { Outcome::Yes };
     let instrument = super::listed::instrument_of(&position.key, market, outcome);
     let groups = super::intake::plain_groups(&instrument);

@@ -51,18 +51,12 @@ impl Engine {
         self.started = true;
         self.describing = start.venues.clone();
         self.preparing = start.prepares.clone();
-        // What is in the log may be newer than what is read first.
         let logged_at = self.book.recorded_at.plus_ms(CLOCKS_DIFFER_MS);
-        for venue in [Venue::Kalshi, Venue::Polymarket] {
-            if self.book.cash.is_opened(venue) {
-                self.note_booked(venue, logged_at);
-            }
-        }
         let instance = self.settings.account.as_str().into();
         let mut events = vec![Event::SessionStarted { version: start.version.into(), config_hash: start.config_hash, instance }];
         // Not "when the log is empty": a crash can leave the first record without the second.
         if let Some(cash) = start.paper_cash.filter(|_| !self.book.cash.is_opened(Venue::Paper)) {
-            events.push(Event::OpeningBalance { account: Venue::Paper, cash });
+            events.push(Event::OpeningBalance { account: Venue::Paper, cash, found: None });
         }
         if self.book.limits.as_ref() != Some(&start.limits) {
             events.push(Event::LimitsLoaded { limits: Box::new(start.limits) });
@@ -71,6 +65,9 @@ impl Engine {
             events.extend(self.venues_at_start(&start.venues));
         }
         self.append(now, events, out);
+        // What the last session booked up to its end may be newer than what the first reading shows.
+        let opened: Vec<Venue> = self.book.cash.accounts().map(|(venue, _)| venue).collect();
+        opened.into_iter().for_each(|venue| self.note_booked(venue, now.wall.max(logged_at)));
         self.turn_day(now, out);
         self.take_over(now, out);
         self.watch_books(out);
@@ -152,6 +149,7 @@ impl Engine {
         if self.book.cash.day.is_none_or(|known| day > known) {
             let equity = self.book.cash.equity();
             self.append(now, vec![Event::TradingDayStarted { day, equity }], out);
+            self.count_day(out);
         }
     }
 
@@ -173,6 +171,7 @@ impl Engine {
             out.push(Effect::GiveBack { delivery });
         }
         self.asked_signals.clear();
+        self.forget_awaited("the engine has ended", out);
         self.append(now, vec![Event::SessionEnded { clean: true }], out);
     }
 }

@@ -22,7 +22,7 @@ impl Engine {
         let Some(record) = self.book.orders.get(&order_id) else { return };
         let (order, signed) = (record.order.clone(), record.signed.clone());
         let opens = order.action == Action::Buy;
-        let ready = venue_ready(&self.book, order.instrument.venue);
+        let ready = venue_ready(&self.book, order.instrument.venue, order.action);
         let why = if opens && self.killed {
             Some("a kill came in before the send")
         } else if opens && !self.book.breakers.covering(&order).is_empty() {

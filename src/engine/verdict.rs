@@ -107,7 +107,7 @@ impl Engine {
             return Failure::among(&self.reduce_rule(now, asked, order));
         }
         // Risk judges by what was durable when it was asked; since then the venue may have closed.
-        let mut checks = vec![venue_ready(&self.book, order.instrument.venue)];
+        let mut checks = vec![venue_ready(&self.book, order.instrument.venue, order.action)];
         if self.killed {
             checks.push(Check::failed(Reason::Killed, "on", "off"));
         }

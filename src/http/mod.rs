@@ -19,7 +19,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 pub use guard::Token;
-pub use query::{Command, Query};
+pub use query::{AdjustBody, Command, Query};
 pub use routes::router;
 pub use serve::serve;
 

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::adjustment::{Adjustment, NewHolding};
 use crate::domain::event::Scope;
 use crate::domain::ids::MarketId;
-use crate::domain::market::{Settlement, Venue};
+use crate::domain::market::{Outcome, Settlement, Venue};
+use crate::domain::money::{Quantity, Usd};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -16,6 +18,10 @@ pub enum Query {
         limit: Option<usize>,
     },
     Pnl,
+    /// The cash of a day against what venues say; without a day, of the present one.
+    Cash {
+        day: Option<String>,
+    },
     Exposure,
     /// A signal id, an order id or the start of one, or `dl:<number>`.
     Explain {
@@ -60,6 +66,10 @@ impl Query {
                 "/api/orders"
             }
             Self::Pnl => "/api/pnl",
+            Self::Cash { day } => {
+                add("day", day.clone());
+                "/api/cash"
+            }
             Self::Exposure => "/api/exposure",
             Self::Explain { id } => {
                 add("id", Some(id.clone()));
@@ -124,6 +134,11 @@ pub enum Command {
         settlement: Settlement,
         by: String,
     },
+    /// Book a proven difference.
+    Adjust {
+        body: Box<AdjustBody>,
+        by: String,
+    },
 }
 
 /// `POST /api/kill`
@@ -184,6 +199,46 @@ pub struct SettleBody {
     pub by: String,
 }
 
+/// `POST /api/adjust`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdjustBody {
+    pub venue: Venue,
+    /// Ticker or token; with quantity and cost.
+    #[serde(default)]
+    pub market: Option<MarketId>,
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// Contracts held from now on, and what they cost.
+    #[serde(default)]
+    pub quantity: Option<Quantity>,
+    #[serde(default)]
+    pub cost: Option<Usd>,
+    /// Cash that came; below zero, went.
+    #[serde(default)]
+    pub cash: Option<Usd>,
+    /// It is a gain or a loss of trading.
+    #[serde(default)]
+    pub counts: bool,
+    pub reason: String,
+    #[serde(default)]
+    pub by: String,
+}
+
+impl AdjustBody {
+    /// Errors: a holding without quantity or cost, or these without a market.
+    pub fn adjustment(&self) -> Result<Adjustment, String> {
+        let holding = match (&self.market, self.quantity, self.cost) {
+            (None, None, None) => None,
+            (Some(market), Some(quantity), Some(cost)) => {
+                Some(NewHolding { market: market.clone(), outcome: self.outcome, quantity, cost })
+            }
+            _ => return Err("a holding is market, quantity and cost together".to_owned()),
+        };
+        Ok(Adjustment { venue: self.venue, holding, cash: self.cash, counts: self.counts, reason: self.reason.clone() })
+    }
+}
+
 impl Command {
     /// Path and body.
     pub fn parts(&self) -> (&'static str, serde_json::Value) {
@@ -194,6 +249,10 @@ impl Command {
             }
             Self::CancelAll { by } => ("/api/cancel-all", serde_json::json!({ "by": by })),
             Self::Reconcile { venue, by } => ("/api/reconcile", serde_json::json!({ "venue": venue, "by": by })),
+            Self::Adjust { body, by } => {
+                let body = AdjustBody { by: by.clone(), ..(**body).clone() };
+                ("/api/adjust", serde_json::json!(body))
+            }
             Self::Settle { venue, market, settlement, by } => {
                 ("/api/settle", serde_json::json!({ "venue": venue, "market": market, "result": settled_as(*settlement), "by": by }))
             }

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::guard::{Bounds, Token, authorize, bound};
-use super::query::{CancelBody, KillBody, ReconcileBody, ResetBody, SettleBody};
+use super::query::{AdjustBody, CancelBody, KillBody, ReconcileBody, ResetBody, SettleBody};
 use super::{ApiError, Command, Identity, Queries, Query};
 use crate::domain::event::Scope;
 use crate::domain::market::{Settlement, Venue};
@@ -49,6 +49,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .route("/api/cancel-all", post(cancel_all))
         .route("/api/reconcile", post(reconcile))
         .route("/api/settle", post(settle))
+        .route("/api/adjust", post(adjust))
         .route("/api/signal/{venue}", post(signal))
         .route_layer(from_fn_with_state(token, authorize));
     let open = Router::new()
@@ -56,6 +57,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .route("/api/positions", get(|desk: Desk| answer(desk, Query::Positions)))
         .route("/api/orders", get(orders))
         .route("/api/pnl", get(|desk: Desk| answer(desk, Query::Pnl)))
+        .route("/api/cash", get(cash))
         .route("/api/exposure", get(|desk: Desk| answer(desk, Query::Exposure)))
         .route("/api/explain", get(explain))
         .route("/api/explain/{*id}", get(explain_path))
@@ -117,6 +119,7 @@ struct Asked {
     from: Option<u64>,
     limit: Option<usize>,
     until: Option<String>,
+    day: Option<String>,
 }
 
 type Parsed = Result<Parameters<Asked>, QueryRejection>;
@@ -152,6 +155,11 @@ async fn verify(desk: Desk) -> Answer {
 async fn replay(desk: Desk, parsed: Parsed) -> Answer {
     let until = asked(parsed)?.until;
     answer(desk, Query::Replay { until }).await
+}
+
+async fn cash(desk: Desk, parsed: Parsed) -> Answer {
+    let day = asked(parsed)?.day;
+    answer(desk, Query::Cash { day }).await
 }
 
 async fn dead_letters(desk: Desk, parsed: Parsed) -> Answer {
@@ -217,6 +225,13 @@ async fn settle(desk: Desk, body: Body) -> Answer {
     let wrong = || ApiError::BadRequest(format!("result {result:?}: yes, no, void, or what YES pays (0 to 1)"));
     let settlement = Settlement::parse(&result).ok_or_else(wrong)?;
     command(desk, Command::Settle { venue, market, settlement, by: by(&name) }).await
+}
+
+async fn adjust(desk: Desk, body: Body) -> Answer {
+    let mut body: AdjustBody = read(body)?;
+    body.adjustment().map_err(ApiError::BadRequest)?;
+    let by = by(&std::mem::take(&mut body.by));
+    command(desk, Command::Adjust { body: Box::new(body), by }).await
 }
 
 async fn signal(State(queries): Desk, path: Result<Path<String>, PathRejection>, body: Body) -> Answer {

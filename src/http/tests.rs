@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::query::AdjustBody;
 use super::*;
 
 const TOKEN: &str = "0123456789abcdef0123";
@@ -106,7 +107,8 @@ async fn ready_only_when_a_signal_would_be_traded() {
 #[tokio::test]
 async fn nothing_changes_without_the_token() {
     let server = start(FakeDesk::default()).await;
-    let posts = ["/api/kill", "/api/breaker/reset", "/api/cancel-all", "/api/reconcile", "/api/settle", "/api/signal/kalshi"];
+    let posts =
+        ["/api/kill", "/api/breaker/reset", "/api/cancel-all", "/api/reconcile", "/api/settle", "/api/adjust", "/api/signal/kalshi"];
     for path in posts {
         for token in [None, Some("0123456789abcdef0124"), Some("")] {
             let (status, body) = server.send(Method::POST, path, token, b"{\"on\": false}").await;
@@ -117,6 +119,14 @@ async fn nothing_changes_without_the_token() {
     assert_eq!(server.get("/api/records?from=1").await.0, 401);
     assert!(server.desk.commands.lock().expect("lock").is_empty() && server.desk.signals.lock().expect("lock").is_empty());
     assert!(server.desk.asked.lock().expect("lock").is_empty());
+}
+
+fn adjusting() -> AdjustBody {
+    let body = json!({
+        "venue": "kalshi", "market": "KX-1", "outcome": "no", "quantity": "4", "cost": "2.25", "cash": "-0.37", "counts": true,
+        "reason": "sold in the app",
+    });
+    serde_json::from_value(body).expect("a body")
 }
 
 #[tokio::test]
@@ -135,6 +145,7 @@ async fn commands_arrive_as_both_sides_write_them() {
             settlement: crate::domain::market::Settlement::parse("0.35").expect("scalar"),
             by: "anna".to_owned(),
         },
+        Command::Adjust { body: Box::new(adjusting()), by: "anna".to_owned() },
     ];
     for command in &wanted {
         let (path, body) = command.parts();
@@ -148,12 +159,15 @@ async fn commands_arrive_as_both_sides_write_them() {
 #[tokio::test]
 async fn a_wrong_command_is_told_what_is_allowed() {
     let server = start(FakeDesk::default()).await;
-    let cases: [(&str, &str, &str); 6] = [
+    let cases: [(&str, &str, &str); 9] = [
         ("/api/kill", "", "on"),
         ("/api/kill", "{\"on\": true, \"off\": 1}", "off"),
         ("/api/breaker/reset", "{\"scope\": \"moon\"}", "market:<venue>:<id>"),
         ("/api/settle", "{\"venue\": \"kalshi\", \"market\": \"KX-1\", \"result\": \"maybe\"}", "void"),
         ("/api/settle", "not json", "body"),
+        ("/api/adjust", "{\"venue\": \"kalshi\", \"cash\": \"1\"}", "reason"),
+        ("/api/adjust", "{\"venue\": \"kalshi\", \"market\": \"KX-1\", \"cost\": \"1\", \"reason\": \"x\"}", "quantity and cost together"),
+        ("/api/adjust", "{\"venue\": \"kalshi\", \"cash\": 0.1, \"reason\": \"x\"}", "body"),
         ("/api/signal/moon", "{}", "kalshi"),
     ];
     for (path, body, part) in cases {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::cash_day::{Booking, CashDay, Counted};
 use super::provisional::Pending;
+use crate::domain::event::FoundTrade;
 use crate::domain::market::Venue;
 use crate::domain::money::Usd;
 use crate::domain::planted::{self, Bug};
@@ -29,9 +31,32 @@ pub struct Account {
     pub redeemable: Usd,
     /// When the opening balance was booked: what the venue lists from before is part of it.
     pub opened_at: Time,
+    /// Trades of about that moment that are part of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub opened_with: Option<Vec<FoundTrade>>,
+    /// What moved the cash since the day began.
+    pub today: CashDay,
+    /// A day that has ended and was not counted against the venue yet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub uncounted: Option<i32>,
+    /// The last count against the venue.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counted: Option<Counted>,
 }
 
 impl Account {
+    /// The least and the most that the venue may show: with or without the price of resting orders, and with whatever part of
+    /// the fills that aren't final.
+    pub fn may_be_shown_as(&self) -> (Usd, Usd) {
+        (self.cash - self.reserved - self.proceeds_pending, self.cash + self.spent_pending)
+    }
+
+    /// What the venue shows beyond that.
+    pub fn unexplained(&self, stated: Usd) -> Usd {
+        let (least, most) = self.may_be_shown_as();
+        stated - stated.clamp(least.min(most), most)
+    }
+
     /// What the venue would take for a new order: it refuses to be paid with proceeds that may still be taken back.
     fn free(&self) -> Usd {
         let reserved = if planted::has(Bug::CashSpentTwice) { Usd::ZERO } else { self.reserved };
@@ -123,22 +148,26 @@ impl Cash {
         self.accounts.entry(self.payer(venue)).or_default()
     }
 
-    pub(super) fn opening(&mut self, venue: Venue, cash: Usd, at: Time) {
-        self.accounts.entry(venue).or_default().opened_at = at;
-        self.moved(venue, "", cash);
+    pub(super) fn opening(&mut self, venue: Venue, cash: Usd, found: Option<&Vec<FoundTrade>>, at: Time) {
+        let account = self.accounts.entry(venue).or_default();
+        (account.opened_at, account.opened_with, account.today.day) = (at, found.cloned(), self.day);
+        self.paid(venue, Booking::Opening, cash);
+        self.day_moved += cash;
     }
 
     pub(super) fn moved(&mut self, venue: Venue, id: &str, amount: Usd) {
         if !id.is_empty() && !self.account_mut(venue).moved.insert(id.into()) {
             return;
         }
-        self.paid(venue, amount);
+        self.paid(venue, Booking::Moved, amount);
         self.day_moved += amount;
     }
 
-    /// Bought, sold, charged or paid out.
-    pub(super) fn paid(&mut self, venue: Venue, amount: Usd) {
-        self.account_mut(venue).cash += amount;
+    /// Came (or went, below zero) by this.
+    pub(super) fn paid(&mut self, venue: Venue, by: Booking, amount: Usd) {
+        let account = self.account_mut(venue);
+        account.cash += amount;
+        account.today.book(by, amount);
         self.cash += amount;
     }
 
@@ -165,9 +194,21 @@ impl Cash {
         }
     }
 
-    /// Holdings taken over count from now on: not a gain of the day.
-    pub(super) fn adopted(&mut self, value: Usd) {
+    /// What came or went beside all trading: not a gain of the day.
+    pub(super) fn beside_trading(&mut self, value: Usd) {
         self.day_moved += value;
+    }
+
+    pub(super) fn counted(&mut self, venue: Venue, day: i32, theirs: Usd, read_through: Time, at: Time) {
+        let Some(account) = self.accounts.get_mut(&venue) else { return };
+        let unexplained = account.unexplained(theirs);
+        account.counted = Some(Counted { day, at, read_through, ours: account.cash, theirs, unexplained });
+        account.uncounted = account.uncounted.filter(|due| *due > day);
+    }
+
+    /// All accounts: one on paper, one for each venue with money.
+    pub fn accounts(&self) -> impl Iterator<Item = (Venue, &Account)> {
+        self.accounts.iter().map(|(venue, account)| (*venue, account))
     }
 
     pub(super) fn start_day(&mut self, day: i32, equity: Usd) {
@@ -176,5 +217,9 @@ impl Cash {
         self.day_moved = Usd::ZERO;
         self.day_opening_realized = self.realized;
         self.day_opening_fees = self.fees;
+        for account in self.accounts.values_mut() {
+            account.uncounted = account.today.day.or(account.uncounted);
+            account.today = CashDay::beginning(day, account.cash);
+        }
     }
 }

@@ -8,6 +8,8 @@ mod activity;
 mod breaker;
 /// Cash, equity, the day.
 mod cash;
+/// A day of cash, line by line.
+mod cash_day;
 /// Worst cases per game, sport, venue and in all.
 mod exposure;
 /// Fills already counted, and what each of them changed.
@@ -33,6 +35,7 @@ use thiserror::Error;
 pub use activity::Activity;
 pub use breaker::{Breakers, Kill, Probe, Trip};
 pub use cash::{Account, Cash};
+pub use cash_day::{CashDay, Counted};
 pub use exposure::{Exposure, Worst};
 pub use fills::FillStanding;
 pub use markets::{Mark, Markets};
@@ -42,7 +45,7 @@ pub use probe::{is_minimal, probe_size};
 pub use reduce::{FUTURE_TOLERANCE_MS, reduce_checks, reducible, shared_checks, venue_ready};
 pub use venues::{VenueRecord, Venues};
 
-use crate::domain::event::{Event, Holding, Recorded};
+use crate::domain::event::{Event, Holding, Money, Recorded};
 use crate::domain::ids::{Hash, OrderId, sha256};
 use crate::domain::limits::Limits;
 use crate::domain::market::{BookKey, Settlement, Venue};
@@ -51,6 +54,7 @@ use crate::domain::order::Groups;
 use crate::domain::planted::{self, Bug};
 use crate::domain::report::FillReport;
 use crate::domain::time::Time;
+use cash_day::Booking;
 use fills::Fills;
 
 /// How long orders and fill ids of a settled market stay in memory.
@@ -175,7 +179,7 @@ impl Projections {
                 let key = BookKey { venue: *venue, id: market.clone() };
                 let expected = self.positions.redeemed(&key, *amount);
                 self.cash.redeemable(*venue, -expected);
-                self.cash.paid(*venue, *amount);
+                self.cash.paid(*venue, Booking::Redeemed, *amount);
             }
             Event::VenueModeChanged { venue, mode, why } => self.venues.changed(*venue, *mode, why.clone(), at),
             Event::BalanceSeen { venue, cash, read_through } => self.venues.agreed(*venue, *cash, *read_through),
@@ -184,8 +188,9 @@ impl Projections {
                 self.change(&order.order_id, |record| record.external(venue_order_id.clone(), at))?;
             }
             Event::ReconciliationDiverged { venue, what, ours, theirs } => self.venues.diverged(*venue, what, ours, theirs),
-            Event::OperatorAdjusted { holding, .. } => self.adopt(holding),
-            Event::OpeningBalance { account, cash } => self.cash.opening(*account, *cash, at),
+            Event::OperatorAdjusted { holding, money, counts, .. } => self.adjust(holding.as_deref(), *money, *counts),
+            Event::OpeningBalance { account, cash, found } => self.cash.opening(*account, *cash, found.as_ref(), at),
+            Event::CashCounted { venue, day, theirs, read_through, .. } => self.cash.counted(*venue, *day, *theirs, *read_through, at),
             Event::CashMoved { account, id, amount, .. } => self.cash.moved(*account, id, *amount),
             Event::BreakerTripped { scope, reason, observed, limit } => {
                 self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at, probe: None })
@@ -243,7 +248,8 @@ impl Projections {
         let change = self.positions.apply(&key, fill, &groups);
         self.cash.pending(key.venue, before, self.positions.pending(&key));
         self.fills.insert(&key, fill, change);
-        self.cash.paid(key.venue, change.cash - fill.fee);
+        self.cash.paid(key.venue, Booking::Traded, change.cash);
+        self.cash.paid(key.venue, Booking::Fee, -fill.fee);
         self.cash.realized += change.realized;
         self.cash.fees += fill.fee;
         self.change(&fill.order_id, |record| record.filled(fill))?;
@@ -269,7 +275,7 @@ impl Projections {
         let before = self.positions.pending(&key);
         let moved = self.positions.undo(&key, trade_id, order_id, &counted.change, fee);
         self.cash.pending(key.venue, before, self.positions.pending(&key));
-        self.cash.paid(key.venue, fee + moved.cash);
+        self.cash.paid(key.venue, Booking::TakenBack, fee + moved.cash);
         self.cash.realized += moved.realized;
         self.cash.redeemable(key.venue, moved.redeemable);
         self.cash.fees -= fee;
@@ -285,7 +291,7 @@ impl Projections {
     fn correct_fee(&mut self, order_id: &OrderId, trade_id: &crate::domain::ids::TradeId, fee: Usd) -> Option<()> {
         let key = self.orders.get(order_id)?.order.instrument.book_key();
         let Some(difference) = self.fills.correct_fee(&key, trade_id, order_id, fee) else { return Some(()) };
-        self.cash.paid(key.venue, -difference);
+        self.cash.paid(key.venue, Booking::Fee, -difference);
         self.cash.fees += difference;
         let before = self.positions.pending(&key);
         self.positions.add_fee(&key, trade_id, order_id, difference);
@@ -303,7 +309,7 @@ impl Projections {
         if redeemed_later {
             self.cash.redeemable(key.venue, paid.cash);
         } else {
-            self.cash.paid(key.venue, paid.cash);
+            self.cash.paid(key.venue, Booking::Settled, paid.cash);
         }
         self.cash.realized += paid.realized;
         if let Some(game) = self.positions.get(key).map(|position| position.groups.game.clone()) {
@@ -313,17 +319,33 @@ impl Projections {
         self.revalue(key);
     }
 
-    /// What is held of a book from now on, bought elsewhere: neither cash nor anything realised changes.
-    fn adopt(&mut self, holding: &Holding) {
+    /// An operator's booking. What counts as a result of trading is realised as a trade would be; anything else moves the day's
+    /// opening with it, as a deposit does.
+    fn adjust(&mut self, holding: Option<&Holding>, money: Option<Money>, counts: bool) {
+        let moved = money.map_or(Usd::ZERO, |money| money.amount);
+        if let Some(money) = money {
+            self.cash.paid(money.account, Booking::Adjusted, money.amount);
+        }
+        let (realized, gained) = holding.map_or((moved, Usd::ZERO), |holding| self.hold(holding, counts.then_some(moved)));
+        if counts {
+            self.cash.realized += realized;
+        } else {
+            self.cash.beside_trading(moved + gained);
+        }
+    }
+
+    /// What is held of a book from now on, bought elsewhere. `counts`: a result of trading, with this much cash. Returns what
+    /// that realises, and how much more the holding is worth.
+    fn hold(&mut self, holding: &Holding, counts: Option<Usd>) -> (Usd, Usd) {
         let key = holding.instrument.book_key();
         let games = [self.positions.get(&key).map(|position| position.groups.game.clone()), Some(holding.groups.game.clone())];
-        let before = self.cash.marked_value;
-        self.positions.adopt(&key, holding);
+        let before = self.positions.worth(&key);
+        let realized = self.positions.adopt(&key, holding, counts);
         self.revalue(&key);
-        self.cash.adopted(self.cash.marked_value - before);
         for game in games.into_iter().flatten() {
             self.exposure.refresh(&game, &key, &self.orders, &self.positions);
         }
+        (realized, self.positions.worth(&key) - before)
     }
 
     /// Marks one holding anew; without a mark it counts as worth nothing.

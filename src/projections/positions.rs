@@ -70,6 +70,16 @@ impl Position {
         self.tail.as_ref().is_some_and(|tail| !tail.open().1.is_zero())
     }
 
+    /// Some fill of it isn't final.
+    pub fn is_open_ended(&self) -> bool {
+        self.tail.is_some()
+    }
+
+    /// The groups as seen from this outcome.
+    pub fn groups_for(&self, outcome: Outcome) -> Groups {
+        groups_from(&self.groups, self.instrument.outcome, outcome)
+    }
+
     /// Contracts held, never below zero.
     pub fn held(&self) -> Quantity {
         self.quantity.abs()
@@ -141,11 +151,17 @@ impl Positions {
         position.take(fill, groups)
     }
 
-    /// The book holds exactly this from now on.
-    pub(super) fn adopt(&mut self, key: &BookKey, holding: &Holding) {
+    /// The book holds exactly this from now on. `counts`: as a result of trading that moved this much cash; returns what it
+    /// realises.
+    pub(super) fn adopt(&mut self, key: &BookKey, holding: &Holding, counts: Option<Usd>) -> Usd {
         let position = self.0.entry(key.clone()).or_insert_with(|| Position::flat(&holding.instrument, &holding.groups));
-        position.remember(|| Step::Adopted(Box::new(holding.clone())));
-        position.adopt(holding);
+        position.remember(|| Step::Adopted { holding: Box::new(holding.clone()), counts });
+        position.adopt(holding, counts)
+    }
+
+    /// At its mark; what it cost where there is none yet, so that a mark that comes later is no gain of its whole value.
+    pub(super) fn worth(&self, key: &BookKey) -> Usd {
+        self.0.get(key).map_or(Usd::ZERO, |position| if position.marked { position.value } else { position.cost })
     }
 
     /// A fill of this book that is counted has become final.
@@ -284,13 +300,16 @@ impl Position {
         change
     }
 
-    pub(super) fn adopt(&mut self, holding: &Holding) {
+    pub(super) fn adopt(&mut self, holding: &Holding, counts: Option<Usd>) -> Usd {
+        let realized = counts.map_or(Usd::ZERO, |cash| cash + holding.cost - self.cost);
         let same_outcome = holding.instrument.outcome == self.instrument.outcome;
         self.groups = groups_from(&holding.groups, holding.instrument.outcome, self.instrument.outcome);
         self.quantity = if same_outcome { holding.quantity } else { -holding.quantity };
         self.cost = holding.cost;
         self.unsettled = Quantity::ZERO;
+        self.realized += realized;
         self.note_flat();
+        realized
     }
 
     pub(super) fn pay_out(&mut self, settlement: Settlement, redeemed_later: bool) -> Option<Paid> {

@@ -29,7 +29,11 @@ pub(super) enum Step {
         settlement: Settlement,
         redeemed_later: bool,
     },
-    Adopted(Box<Holding>),
+    /// `counts`: as a result of trading, with this much cash.
+    Adopted {
+        holding: Box<Holding>,
+        counts: Option<Usd>,
+    },
 }
 
 /// Money that the steps moved, fees aside.
@@ -84,7 +88,8 @@ impl Tail {
                     moved.realized += realized;
                     *(if *redeemed_later { &mut moved.redeemable } else { &mut moved.cash }) += cash;
                 }
-                Step::Adopted(holding) => position.adopt(holding),
+                // Its cash was booked beside the holding.
+                Step::Adopted { holding, counts } => moved.realized += position.adopt(holding, *counts),
             }
         }
         (position, moved, pending)

@@ -32,15 +32,16 @@ pub fn reduce_checks(book: &Projections, order: &Order, created_at: Time, reserv
     checks
 }
 
-/// The venue takes orders and its account is known. On paper no venue is recorded: the exchange is in this process.
-pub fn venue_ready(book: &Projections, venue: Venue) -> Check {
+/// The venue takes such orders and its account is known. On paper no venue is recorded: the exchange is in this process.
+pub fn venue_ready(book: &Projections, venue: Venue, action: Action) -> Check {
     let limit = "open, its account reconciled";
+    let takes = |mode| mode == VenueMode::Open || mode == VenueMode::CloseOnly && action == Action::Sell;
     match book.venues.get(venue) {
         None if book.venues.iter().next().is_none() => Check::new(Reason::VenueNotReady, true, "paper", limit),
         None => Check::failed(Reason::VenueNotReady, format!("{venue} has no credentials"), limit),
         Some(record) => {
             let observed = format!("{venue} {}: {}", record.mode.as_str(), record.why);
-            Check::new(Reason::VenueNotReady, record.mode == VenueMode::Open, observed, limit)
+            Check::new(Reason::VenueNotReady, takes(record.mode), observed, limit)
         }
     }
 }
@@ -55,7 +56,7 @@ pub fn shared_checks(book: &Projections, order: &Order, created_at: Time, now: T
         None => crate::domain::market::PriceGrid::cents().holds(order.limit),
     };
     [
-        venue_ready(book, order.instrument.venue),
+        venue_ready(book, order.instrument.venue, order.action),
         Check::new(Reason::Expired, now < order.expires_at, format!("now {now}"), format!("before {}", order.expires_at)),
         Check::new(
             Reason::Future,

@@ -20,6 +20,8 @@ struct Facts {
     paused: Option<(VenueMode, String)>,
     /// The dead man's switch is not held: resting orders may be cancelled at any moment.
     unheld: Option<String>,
+    /// The venue takes nothing but closes of this account.
+    close_only: Option<String>,
     reconciled: bool,
     /// Breaks of the stream so far.
     breaks: u64,
@@ -32,6 +34,7 @@ impl Facts {
         let unheld = self.unheld.as_ref().map(|why| (VenueMode::CancelOnly, why));
         let (mode, why) = match halted.or(paused).or(unheld) {
             Some((mode, why)) => (mode, why.clone()),
+            None if self.close_only.is_some() => (VenueMode::CloseOnly, self.close_only.clone().unwrap_or_default()),
             None if !self.reconciled => (VenueMode::Reconciling, "not read completely yet".to_owned()),
             None => (VenueMode::Open, String::new()),
         };
@@ -82,6 +85,11 @@ impl Standing {
     /// The same, by how little still goes: post-only or cancels.
     pub fn pause_as(&self, mode: VenueMode, why: Option<String>) {
         self.change(|facts| facts.paused = why.map(|why| (mode, why)));
+    }
+
+    /// The venue has left the account nothing but closes, or has opened it again.
+    pub fn close_only(&self, why: Option<String>) {
+        self.change(|facts| facts.close_only = why);
     }
 
     /// A dead man's switch that isn't held, or is again; orders may have been cancelled meanwhile, so the account is to be
@@ -177,6 +185,21 @@ mod tests {
         assert_eq!(mode(), VenueMode::Reconciling);
         standing.pause_as(VenueMode::PostOnly, Some("restart".to_owned()));
         assert_eq!(mode(), VenueMode::PostOnly);
+    }
+
+    #[test]
+    fn an_account_that_may_only_close_says_so_until_it_may_open_again() {
+        let standing = Standing::default();
+        let mode = || standing.watch().borrow().mode;
+        standing.close_only(Some("closed only".to_owned()));
+        assert_eq!(mode(), VenueMode::CloseOnly, "before anything is read");
+        standing.reconciled(0);
+        standing.pause(Some("maintenance".to_owned()));
+        assert_eq!(mode(), VenueMode::CancelOnly, "a pause is graver");
+        standing.pause(None);
+        assert_eq!(mode(), VenueMode::CloseOnly);
+        standing.close_only(None);
+        assert_eq!(mode(), VenueMode::Open);
     }
 
     #[test]

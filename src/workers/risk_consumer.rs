@@ -165,7 +165,8 @@ impl Desk {
     }
 
     async fn hello(&mut self) {
-        let ready = self.risk.is_ready(self.consumer.clock.now().mono);
+        let refused = self.consumer.bus.state().borrow().refused.is_some();
+        let ready = self.risk.is_ready(self.consumer.clock.now().mono) && !refused;
         // Only a change is news.
         self.consumer.ready.send_if_modified(|known| std::mem::replace(known, ready) != ready);
         self.tell(&Tell::Hello { risk_epoch: self.consumer.risk_epoch, ready, seq: self.risk.book().seq }).await;

@@ -47,7 +47,8 @@ impl<V: LiveVenue> VenueListener<V> {
         let mut standing = self.desk.venue().standing();
         let mut streaming = false;
         // The venue may have refused us before anybody listened.
-        let mut held_back = self.standing(&mut standing, false);
+        let mut stands = self.standing(&mut standing, VenueMode::Open);
+        let mut held_back = is_held_back(stands);
         let mut last_read = self.now();
         let first_read_ms = if self.stream.is_some() { STREAM_WAIT_MS } else { 0 };
         let (mut next_read, mut next_status) = (last_read.plus_ms(first_read_ms), last_read);
@@ -75,7 +76,8 @@ impl<V: LiveVenue> VenueListener<V> {
                         return;
                     }
                     let was_held_back = held_back;
-                    held_back = self.standing(&mut standing, was_held_back);
+                    stands = self.standing(&mut standing, stands);
+                    held_back = is_held_back(stands);
                     if held_back {
                         next_status = next_status.min(self.now().plus_ms(STATUS_AGAIN_MS));
                     } else if was_held_back {
@@ -124,21 +126,20 @@ impl<V: LiveVenue> VenueListener<V> {
         }
     }
 
-    /// Passes on that the venue refuses us or pauses, and that it no longer does. Returns whether it does.
-    fn standing(&self, standing: &mut watch::Receiver<VenueStanding>, held_back: bool) -> bool {
+    /// Passes on that the venue refuses us, pauses or takes closes only, and that it no longer does. Returns how it stands.
+    fn standing(&self, standing: &mut watch::Receiver<VenueStanding>, before: VenueMode) -> VenueMode {
         let now = standing.borrow_and_update().clone();
-        match now.mode {
-            VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly => {
-                tracing::warn!("{} {}: {}", self.venue(), now.mode.as_str(), now.why);
-                self.mode(now.mode, &now.why);
-                true
-            }
-            _ if held_back => {
-                self.mode(VenueMode::Reconciling, "it takes orders again; the account is being read");
-                false
-            }
-            _ => false,
+        if is_held_back(before) && !is_held_back(now.mode) {
+            self.mode(VenueMode::Reconciling, "it takes orders again; the account is being read");
         }
+        if is_held_back(now.mode) || now.mode == VenueMode::CloseOnly {
+            tracing::warn!("{} {}: {}", self.venue(), now.mode.as_str(), now.why);
+            self.mode(now.mode, &now.why);
+        } else {
+            // Nothing stands in the way of opens but what the account shows.
+            self.mode(VenueMode::Open, "");
+        }
+        now.mode
     }
 
     /// Exchange status, and what is known of the markets in use.
@@ -185,6 +186,7 @@ impl<V: LiveVenue> VenueListener<V> {
             }
             Err(incomplete) => {
                 tracing::warn!("{}'s account could not be read whole: {incomplete}", self.venue());
+                self.heard(VenueNews::Unread { venue: self.venue(), why: incomplete.clone() });
                 if self.now() >= last_read.plus_ms(STALE_AFTER_MS) {
                     self.mode(VenueMode::Reconciling, &format!("the account can't be read: {incomplete}"));
                 }
@@ -201,6 +203,11 @@ impl<V: LiveVenue> VenueListener<V> {
             }
         }
     }
+}
+
+/// The venue refuses us or pauses: nothing is read.
+fn is_held_back(mode: VenueMode) -> bool {
+    matches!(mode, VenueMode::Halted | VenueMode::CancelOnly | VenueMode::PostOnly)
 }
 
 async fn sleep_until(clock: &Clock, due: Mono) {

@@ -290,6 +290,9 @@ impl Rig {
         }
         assert_eq!(book.state_hash(), self.engine.book().state_hash());
         assert_eq!(book.cash.cash, self.exchange.account().cash(), "cash as the exchange has it");
+        for (_, account) in book.cash.accounts() {
+            assert_eq!(account.today.expected(), account.cash, "every cent of the day has a line");
+        }
         assert_eq!(book.cash.reserved, Usd::ZERO.max(book.cash.reserved));
     }
 }

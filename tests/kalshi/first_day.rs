@@ -17,7 +17,7 @@ fn usd(text: &str) -> Usd {
 
 fn booked(event: &Event) -> Option<Usd> {
     match event {
-        Event::OpeningBalance { account: Venue::Kalshi, cash } => Some(*cash),
+        Event::OpeningBalance { account: Venue::Kalshi, cash, .. } => Some(*cash),
         _ => None,
     }
 }

@@ -1,5 +1,7 @@
 //! The live Kalshi code against Kalshi's double over real HTTP and WebSocket: scenarios by number (`shared/scenarios.md`).
 
+/// What operators book and read: S90, S94.
+mod adjusted;
 /// The program itself as child processes.
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/arbees.rs"]
@@ -34,6 +36,8 @@ mod program;
 mod refusals;
 /// A stage and an engine for each test, of whatever venue.
 mod scene;
+/// The program under the permissions of the bus.
+mod secured;
 /// What a world shows.
 mod seen;
 /// A nats-server of its own for each test that starts the program.

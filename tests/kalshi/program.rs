@@ -18,10 +18,10 @@ const OTHER_KEY: &str = include_str!("../conformance/vectors/kalshi/test_keys/ed
 const PUBLIC_KEY: &str = include_str!("../conformance/vectors/kalshi/test_keys/rsa2048_pub_spki.pem");
 const EC_KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----\n";
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -36,14 +36,14 @@ impl Said {
     }
 }
 
-fn command(stage: &Stage, more: &[(&str, &str)], args: &[&str]) -> Command {
+pub fn command(stage: &Stage, more: &[(&str, &str)], args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_arbees"));
     command.args(args).env_clear().envs(stage.settings()).envs(more.iter().copied());
     command.current_dir(&stage.folder).stdin(Stdio::null());
     command
 }
 
-async fn say(stage: &Stage, more: &[(&str, &str)], args: &[&str]) -> Said {
+pub async fn say(stage: &Stage, more: &[(&str, &str)], args: &[&str]) -> Said {
     let mut command = command(stage, more, args);
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("joined").expect("run arbees");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -51,7 +51,7 @@ async fn say(stage: &Stage, more: &[(&str, &str)], args: &[&str]) -> Said {
 }
 
 /// A process that goes on; killed on drop.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -60,7 +60,7 @@ impl Drop for Process {
     }
 }
 
-async fn stage(folder: &Folder) -> Stage {
+pub async fn stage(folder: &Folder) -> Stage {
     Stage::open(&folder.0, Setup::default()).await.expect("a stage")
 }
 

@@ -13,7 +13,7 @@ use crate::support::{Folder, Polymarket, World};
 
 fn booked(event: &Event) -> Option<Usd> {
     match event {
-        Event::OpeningBalance { account: Venue::Polymarket, cash } => Some(*cash),
+        Event::OpeningBalance { account: Venue::Polymarket, cash, .. } => Some(*cash),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! The live Polymarket code against Polymarket's double over real HTTP and WebSocket: scenarios by number
 //! (`shared/scenarios.md`).
 
+/// What operators book and read; wallets that lack something: S90, S94.
+mod adjusted;
 /// The program itself as child processes.
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/arbees.rs"]

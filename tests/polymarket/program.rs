@@ -20,10 +20,10 @@ use crate::support::{Folder, Polymarket, SLUG, World};
 const OTHER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
 const FUNDER: &str = "0x1111111111111111111111111111111111111111";
 
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -38,16 +38,16 @@ impl Said {
     }
 }
 
-type Stageful = Stage<Polymarket>;
+pub type Stageful = Stage<Polymarket>;
 
-fn command(stage: &Stageful, more: &[(&str, &str)], args: &[&str]) -> Command {
+pub fn command(stage: &Stageful, more: &[(&str, &str)], args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_arbees"));
     command.args(args).env_clear().envs(stage.settings()).envs(more.iter().copied());
     command.current_dir(&stage.folder).stdin(Stdio::null());
     command
 }
 
-async fn say(stage: &Stageful, more: &[(&str, &str)], args: &[&str]) -> Said {
+pub async fn say(stage: &Stageful, more: &[(&str, &str)], args: &[&str]) -> Said {
     let mut command = command(stage, more, args);
     let output = tokio::task::spawn_blocking(move || command.output()).await.expect("joined").expect("run arbees");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
@@ -55,7 +55,7 @@ async fn say(stage: &Stageful, more: &[(&str, &str)], args: &[&str]) -> Said {
 }
 
 /// A process that goes on; killed on drop.
-struct Process(Child);
+pub struct Process(pub Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -64,7 +64,7 @@ impl Drop for Process {
     }
 }
 
-async fn stage(folder: &Folder) -> Stageful {
+pub async fn stage(folder: &Folder) -> Stageful {
     Stage::open(&folder.0, Setup::default()).await.expect("a stage")
 }
 
@@ -218,7 +218,7 @@ async fn what_stands_in_the_way_is_one_problem_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_may_not_trade_stays_up_says_why_and_sends_nothing() {
     for (what, why, state) in [
-        (json!({ "closed_only": true }), "the account may only close positions", "polymarket halted"),
+        (json!({ "closed_only": true }), "the account may only close positions", "polymarket close_only"),
         (json!({ "version": 3 }), "the venue signs orders in another version", "polymarket halted"),
     ] {
         let (nats, folder) = (NatsServer::start(), Folder::new());

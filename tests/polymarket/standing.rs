@@ -52,19 +52,31 @@ async fn s84_a_block_of_the_account_halts_the_venue_and_nothing_is_tried_again()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s84_an_account_that_may_only_close_halts_the_venue() {
+async fn s84_an_account_that_may_only_close_still_cancels_and_closes_and_opens_once_it_may_again() {
     let world = World::new().await;
     world.buys("yes", "0.50", "6").await;
+    let resting = world.rests("0.45", "6").await;
     world.admin("/closed_only", json!({ "closed_only": true })).await;
     let record = world.trades(&open("yes", "0.51", "6", "ioc")).await;
     assert_eq!((record.state, record.attempts), (OrderState::Rejected, 1));
-    let why = world.becomes(VenueMode::Halted).await;
+    let why = world.becomes(VenueMode::CloseOnly).await;
     assert!(why.contains("may only close positions"), "{why}");
     assert_eq!(world.vetoed(&buy()).await, ["venue_not_ready"]);
-    // A person has to look; what is held is sold on the website meanwhile, and known here after the next start.
-    assert_eq!(world.vetoed(&close("yes", "0.40")).await, ["venue_not_ready"]);
-    assert_eq!((world.holding("yes").await, world.calls("create").await), (whole(6), 2));
+    world.cancel_all().await;
+    assert_eq!(world.done(resting).await.state, OrderState::Canceled);
+    world.settled().await;
+    assert_eq!(world.trades(&close("yes", "0.40")).await.filled, whole(6), "what is held can be sold");
     world.agrees().await;
+    let sends = world.calls("create").await;
+    // Nor does the next start open anything.
+    let World { stage, engine, _folder: folder } = world;
+    engine.stop().await;
+    let engine = stage.engine_at_once().await.expect("it starts all the same");
+    let world = World { stage, engine, _folder: folder };
+    world.becomes(VenueMode::CloseOnly).await;
+    assert!(world.vetoed(&buy()).await.contains(&"venue_not_ready".to_owned()));
+    assert_eq!(world.calls("create").await, sends);
+    world.engine.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

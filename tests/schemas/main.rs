@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use arbees::domain::answer::Answer;
-use arbees::domain::event::Recorded;
+use arbees::domain::event::{Event, Recorded};
+use arbees::domain::market::Venue;
+use arbees::domain::money::Usd;
 use arbees::domain::verdict::{Reason, Verdict};
 use jsonschema::Validator;
 use serde::Serialize;
@@ -145,6 +147,11 @@ fn events_are_what_the_schema_says() {
             "outcome",
             "quantity_min",
             "notional_min",
+            "holding",
+            "money",
+            "counts",
+            "proof",
+            "found",
         ],
     );
 }
@@ -267,6 +274,32 @@ fn the_bus_document_refers_to_what_is_there() {
         "log.read.{mode}.{instance}",
     ];
     assert_eq!(addresses, wanted.map(str::to_owned).into());
+}
+
+/// As logs of before had them: what was added since is absent and means what it meant then.
+#[test]
+fn events_of_older_logs_read_as_they_were_meant() {
+    let adopted = json!({ "OperatorAdjusted": { "by": "cli", "reason": "adopted", "holding": to_json(&samples::holding()) } });
+    let opened = json!({ "OpeningBalance": { "account": "kalshi", "cash": "1000" } });
+    for (old, new) in [
+        (
+            adopted,
+            Event::OperatorAdjusted {
+                by: "cli".into(),
+                reason: "adopted".into(),
+                holding: Some(Box::new(samples::holding())),
+                money: None,
+                counts: false,
+                proof: None,
+            },
+        ),
+        (opened, Event::OpeningBalance { account: Venue::Kalshi, cash: Usd::whole(1_000), found: None }),
+    ] {
+        assert_eq!(serde_json::from_value::<Event>(old.clone()).expect("reads"), new);
+        assert_eq!(to_json(&new), old, "and is written as it was");
+        let stored = rmp_serde::to_vec_named(&new).expect("packs");
+        assert_eq!(rmp_serde::from_slice::<Event>(&stored).expect("reads"), new);
+    }
 }
 
 /// A verdict travels as bytes: the reader of the type sees the same.

@@ -2,7 +2,7 @@
 //! wildcard: a new variant doesn't compile until it has a sample here.
 
 use arbees::domain::answer::{Answer, AnswerKind};
-use arbees::domain::event::{CancelCause, Event, Holding, NotPlaced, Recorded, Scope};
+use arbees::domain::event::{CancelCause, Event, FoundTrade, Holding, Money, NotPlaced, Recorded, Scope};
 use arbees::domain::ids::{Hash, Instance, LogId, MarketId, Mode, OrderId, SignalId, TokenId, TradeId, VenueOrderId};
 use arbees::domain::limits::Limits;
 use arbees::domain::market::{
@@ -304,9 +304,16 @@ pub fn events() -> Vec<Event> {
             Event::ExternalOrderSeen { order: Box::new(orders().remove(0)), venue_order_id: VenueOrderId::new("v-2").expect("id") };
         ReconciliationDiverged:
             Event::ReconciliationDiverged { venue: Venue::Kalshi, what: "cash".into(), ours: "$10".into(), theirs: "$9.5".into() };
-        OperatorAdjusted: Event::OperatorAdjusted { by: "cli".into(), reason: "adopted".into(), holding: Box::new(holding()) };
-        OpeningBalance: Event::OpeningBalance { account: Venue::Paper, cash: usd("1000") },
-            Event::OpeningBalance { account: Venue::Kalshi, cash: usd("1000") };
+        OperatorAdjusted:
+            Event::OperatorAdjusted { by: "cli".into(), reason: "adopted".into(), holding: Some(Box::new(holding())), money: None,
+                counts: false, proof: None },
+            Event::OperatorAdjusted { by: "cli".into(), reason: "a fee that no page lists".into(), holding: None,
+                money: Some(Money { account: Venue::Kalshi, amount: usd("-0.03") }), counts: true,
+                proof: Some("cash: $10 here, $9.97 there".into()) };
+        OpeningBalance: Event::OpeningBalance { account: Venue::Paper, cash: usd("1000"), found: None },
+            Event::OpeningBalance { account: Venue::Kalshi, cash: usd("1000"), found: Some(vec![found_trade()]) };
+        CashCounted:
+            Event::CashCounted { venue: Venue::Kalshi, day: 20_481, ours: usd("1000.25"), theirs: usd("1000.24"), read_through: time() };
         CashMoved: Event::CashMoved { account: Venue::Paper, id: "".into(), amount: usd("-12.345678"), why: "withdrawn".into() },
             Event::CashMoved { account: Venue::Kalshi, id: "d-1".into(), amount: usd("5"), why: "deposit".into() };
         BreakerTripped: Event::BreakerTripped { scope: Scope::Global, reason: Reason::DailyLoss, observed: "-500".into(), limit: "-500".into() };
@@ -333,7 +340,7 @@ pub fn events() -> Vec<Event> {
     let settled = |(venue, settlement)| Event::MarketSettled { venue, market: key().id, settlement };
     events.extend(settlements().into_iter().map(|settlement| settled((Venue::Kalshi, settlement))));
     events.extend(venues().into_iter().map(|venue| settled((venue, Settlement::Void))));
-    let modes = [VenueMode::Off, VenueMode::Open, VenueMode::CancelOnly, VenueMode::PostOnly, VenueMode::Halted];
+    let modes = [VenueMode::Off, VenueMode::Open, VenueMode::CloseOnly, VenueMode::CancelOnly, VenueMode::PostOnly, VenueMode::Halted];
     events.extend(modes.map(|mode| Event::VenueModeChanged { venue: Venue::Kalshi, mode, why: "".into() }));
     events.push(Event::MarketSeen { market: Box::new(token_market()) });
     let mut timed = order(instruments().remove(1), Action::Buy, TimeInForce::Gtd);
@@ -347,9 +354,13 @@ pub fn events() -> Vec<Event> {
     events
 }
 
-fn holding() -> Holding {
+pub fn holding() -> Holding {
     let order = orders().remove(0);
     Holding { instrument: order.instrument, groups: order.groups, quantity: quantity("12.5"), cost: usd("6.25") }
+}
+
+fn found_trade() -> FoundTrade {
+    FoundTrade { key: key(), trade_id: TradeId::new("t-1").expect("id"), venue_order_id: VenueOrderId::new("v-3").expect("id") }
 }
 
 /// An event in its place.

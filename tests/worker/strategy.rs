@@ -21,7 +21,11 @@ impl Strategy {
     pub async fn connect(url: &str) -> Self {
         // In tests the server may be away for longer than the client likes to wait.
         let options = async_nats::ConnectOptions::new().retry_on_initial_connect().max_reconnects(None);
-        let client = options.connect(url).await.expect("connection to nats-server");
+        Self::over(options.connect(url).await.expect("connection to nats-server")).await
+    }
+
+    /// The same over a connection that is there.
+    pub async fn over(client: Client) -> Self {
         let mut subscription = client.subscribe(ANSWERS).await.expect("subscribe");
         client.flush().await.expect("flush");
         let answers: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -1,7 +1,9 @@
 //! Real servers for tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -9,7 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use arbees::bus::Bus;
-use arbees::bus::nats::NatsBus;
+use arbees::bus::nats::{Identity, NatsBus, nkey};
+use secrecy::{ExposeSecret, SecretString};
 
 /// Generous: the machine may be busy. A test that needs this long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,7 +24,12 @@ pub struct NatsServer {
     folder: PathBuf,
     config: String,
     child: Option<Child>,
+    /// Seed and public key of each role, of a configuration file with nkeys.
+    keys: BTreeMap<&'static str, (SecretString, String)>,
 }
+
+/// Roles of `ops/nats/nats.conf`.
+pub const ROLES: [&str; 7] = ["signals", "engine", "risk", "operator", "dash", "admin", "sys"];
 
 impl NatsServer {
     pub fn start() -> Self {
@@ -40,14 +48,19 @@ impl NatsServer {
         panic!("nats-server didn't start on {PORT_TRIES_MAX} ports");
     }
 
-    /// With a configuration file of the repository; only address and store are replaced, and every `$NATS_.._PW` is
-    /// `test`.
+    /// With a configuration file of the repository; only address and store are replaced, and each role has a key of its
+    /// own.
     pub fn of_file(path: &str) -> Self {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("configuration file");
+        Self::of_text(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("configuration file"))
+    }
+
+    /// The same, changed by the test.
+    pub fn of_text(text: &str) -> Self {
         let ours = |line: &&str| !["listen:", "http:", "store_dir:"].iter().any(|key| line.trim_start().starts_with(key));
         let kept: Vec<&str> = text.lines().filter(ours).collect();
         assert_eq!(kept.len() + 3, text.lines().count(), "listen, http and store_dir on a line each");
         let mut server = Self::absent("");
+        server.keys = ROLES.map(|role| (role, nkey::generate().expect("a key"))).into();
         let store = format!("jetstream {{ store_dir: \"{}\"", server.store().display());
         server.config = format!("listen: \"127.0.0.1:{}\"\n{}", server.port, kept.join("\n").replacen("jetstream {", &store, 1));
         server.run();
@@ -57,7 +70,7 @@ impl NatsServer {
     /// A port and a folder, but nobody listens yet.
     pub fn absent(config: &str) -> Self {
         let (folder, port) = (fresh_folder("nats"), free_port());
-        let mut server = Self { port, folder, config: String::new(), child: None };
+        let mut server = Self { port, folder, config: String::new(), child: None, keys: BTreeMap::new() };
         let store = server.store();
         server.config = format!("listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\" }}\n{config}", store.display());
         server
@@ -92,6 +105,26 @@ impl NatsServer {
         bus
     }
 
+    /// A connected bus of this role, by its key.
+    pub async fn bus_of(&self, role: &str) -> NatsBus {
+        let identity = Identity { seed: Some(self.seed(role)), role: Some(role.to_owned()) };
+        let bus = NatsBus::connect_as(&self.url(), role, &identity).await.expect("URL and key");
+        bus.wait_connected(PATIENCE).await.expect("connection to nats-server");
+        bus
+    }
+
+    pub fn seed(&self, role: &str) -> SecretString {
+        self.keys[role].0.clone()
+    }
+
+    /// The seed as a file that only its owner can read.
+    pub fn seed_file(&self, role: &str) -> PathBuf {
+        let path = self.folder.join(format!("{role}.nk"));
+        fs::write(&path, self.seed(role).expose_secret()).expect("a seed");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its mode");
+        path
+    }
+
     fn store(&self) -> PathBuf {
         self.folder.join("store")
     }
@@ -103,7 +136,7 @@ impl NatsServer {
         let child = Command::new(nats_server())
             .arg("-c")
             .arg(&path)
-            .envs(["SIGNALS", "ENGINE", "RISK", "OPERATOR", "DASH", "SYS"].map(|user| (format!("NATS_{user}_PW"), "test")))
+            .envs(self.keys.iter().map(|(role, (_, public))| (format!("NATS_{}_NKEY", role.to_uppercase()), public)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -33,7 +33,7 @@ pub async fn run(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let config = stage.config(&settings)?;
     let outside = NatsBus::connect(&server.url, "bench").await?;
     outside.wait_connected(READY_WAIT).await?;
-    let engine_bus = bus(&config, "arbees-bench", stage.clock()).await?;
+    let engine_bus = bus(&config, "arbees-bench", "engine", stage.clock()).await?;
     let running = start(config, Role::All, Books::SignalsOnly, engine_bus).await?;
     ready(&running).await?;
     let mut events = outside.subscribe(&running.subjects.events).await?;

@@ -63,7 +63,7 @@ async fn in_folder(config: &Config, args: &DemoArgs, folder: &std::path::Path) -
     };
     let demo_config = settings(folder.join("data"), &nats_url)?;
     let mode_dir = demo_config.mode_dir();
-    let bus = super::bus(&demo_config, "arbees-demo", &Clock::system()).await?;
+    let bus = super::bus(&demo_config, "arbees-demo", "engine", &Clock::system()).await?;
     let market = DemoMarket::new(SEED);
     let script = Script::new(&market);
     let running = start(demo_config, Role::All, Books::Demo(Box::new(market)), Arc::clone(&bus)).await?;

@@ -48,7 +48,7 @@ pub async fn run(config: &Config, account: &Account, market: Option<&MarketId>, 
         bail!("no order placed");
     }
     // Nobody else may be trading on this account meanwhile.
-    let bus = bus(config, "arbees-doctor", clock).await?;
+    let bus = bus(config, "arbees-doctor", "engine", clock).await?;
     let ownership = own(config, &Projections::default(), &bus, clock).await.context("is an engine running on this account?")?;
     let ownership = ownership.context("an order is tested under a lease")?;
     let done = place_and_cancel(account, order).await;

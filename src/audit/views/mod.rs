@@ -2,6 +2,8 @@
 //!
 //! Money, prices and quantities are decimal strings; times are RFC 3339.
 
+/// A day of cash against what venues say.
+mod cash;
 /// Worst cases against their limits.
 mod exposure;
 /// Orders.
@@ -13,6 +15,7 @@ mod positions;
 /// The engine itself: mode, readiness, breakers, kill.
 mod status;
 
+pub use cash::{CashView, DayFold, cash, parse_date};
 pub use exposure::{ExposureView, GroupExposure, exposure};
 pub use orders::{OrderFilter, OrderView, order_view, orders};
 pub use pnl::{DayView, PnlView, pnl};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::cash::CountView;
 use crate::domain::ids::{Hash, Instance, LogId, Mode, OrderId};
 use crate::domain::market::Venue;
 use crate::domain::money::{Quantity, Usd};
@@ -84,6 +85,8 @@ pub struct VenueView {
     /// The venue's time up to which its orders and fills are in this log.
     pub proven_through: Option<Time>,
     pub diverged: Vec<DivergedView>,
+    /// The last count of its cash.
+    pub count: Option<CountView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -169,6 +172,7 @@ fn venues(book: &Projections) -> Vec<VenueView> {
         stated_cash: record.stated_cash,
         proven_through: record.proven_through,
         diverged: record.diverged.iter().map(diverged).collect(),
+        count: book.cash.account(venue).and_then(|account| account.counted.as_ref()).map(CountView::from),
     };
     book.venues.iter().map(view).collect()
 }

@@ -18,6 +18,18 @@ async fn bucket(link: &NatsLink) -> Result<Store, LeaseError> {
     if let Ok(store) = link.jetstream.get_key_value(BUCKET).await {
         return Ok(store);
     }
+    make(link).await.map_err(LeaseError::Bus)
+}
+
+/// Makes sure of the bucket.
+pub(super) async fn provision(link: &NatsLink) -> Result<(), BusError> {
+    match link.jetstream.get_key_value(BUCKET).await {
+        Ok(_) => Ok(()),
+        Err(_) => make(link).await.map(drop),
+    }
+}
+
+async fn make(link: &NatsLink) -> Result<Store, BusError> {
     let config = Config {
         bucket: BUCKET.to_owned(),
         description: "who owns which engine and which account".to_owned(),
@@ -28,7 +40,8 @@ async fn bucket(link: &NatsLink) -> Result<Store, LeaseError> {
         ..Config::default()
     };
     let store = link.jetstream.create_key_value(config).await;
-    store.map_err(|error| LeaseError::Bus(failed(&format!("bucket {BUCKET} can't be opened (is JetStream on?)"), &error)))
+    let why = format!("bucket {BUCKET} can't be opened (is JetStream on? `arbees bus provision` makes it, as admin)");
+    store.map_err(|error| failed(&why, &error))
 }
 
 /// Takes or renews; returns the new revision.

@@ -5,6 +5,8 @@
 mod acks;
 /// One owner for what must have only one.
 mod lease;
+/// Keys that prove who we are.
+pub mod nkey;
 /// The stream and its durable: created if absent, read back, compared.
 mod provision;
 /// Signals from the stream.
@@ -26,6 +28,7 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use secrecy::SecretString;
 use url::Servers;
 
 use super::{
@@ -52,6 +55,15 @@ pub struct NatsBus {
     watcher: JoinHandle<()>,
 }
 
+/// Who we are, beside what the URL says.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// Of an nkey; the server knows its public half.
+    pub seed: Option<SecretString>,
+    /// Whose letterbox replies come to.
+    pub role: Option<String>,
+}
+
 /// What the parts of a connection share.
 #[derive(Clone)]
 struct NatsLink {
@@ -68,9 +80,16 @@ impl NatsBus {
     ///
     /// Errors: `Misconfigured` when the URL can't be read.
     pub async fn connect(url: &str, name: &str) -> Result<Self, BusError> {
+        Self::connect_as(url, name, &Identity::default()).await
+    }
+
+    /// The same with a key. Errors: as above, and a seed that is none.
+    pub async fn connect_as(url: &str, name: &str, identity: &Identity) -> Result<Self, BusError> {
         let servers = Servers::read(url)?;
+        identity.seed.as_ref().map(nkey::public).transpose().map_err(BusError::Misconfigured)?;
         let (events_in, events) = mpsc::channel(LINK_EVENTS_MAX);
-        let options = servers.log_in(options(name, events_in)).custom_inbox_prefix(servers.inbox_prefix());
+        let inbox = servers.inbox_prefix(identity);
+        let options = servers.log_in(identity, options(name, events_in)).custom_inbox_prefix(inbox);
         let server = servers.shown;
         let client = options.connect(servers.addresses).await;
         let client = client.map_err(|error| BusError::Misconfigured(format!("NATS at {server}: {error}")))?;
@@ -78,6 +97,19 @@ impl NatsBus {
         let link = NatsLink { client, jetstream, state: watch::Sender::new(BusState::new(Link::Connecting)), server };
         let watcher = tokio::spawn(watch_link::run(link.clone(), events));
         Ok(Self { link, watcher })
+    }
+}
+
+impl NatsBus {
+    /// Makes everything that services use and need not be allowed to make: the stream of signals, the bucket of leases, and
+    /// these durables. What is there already is brought up to date and keeps what it holds.
+    pub async fn provision(&self, durables: &[String]) -> Result<(), BusError> {
+        provision::stream(&self.link).await?;
+        lease::provision(&self.link).await?;
+        for durable in durables {
+            provision::durable(&self.link, &SignalsOptions::new(durable)).await?;
+        }
+        Ok(())
     }
 }
 

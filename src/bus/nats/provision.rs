@@ -86,28 +86,40 @@ fn compare(found: &Config, wanted: &Config) -> (Vec<String>, Vec<String>) {
     (unusable, unusual)
 }
 
-/// Makes sure of stream and durable, and that the durable has exactly the settings of `options`.
+/// Makes sure of stream and durable, and that the durable has exactly the settings of `options`. One that is there as wanted is
+/// only read: a service need not be allowed to make any.
 pub(super) async fn durable(link: &NatsLink, options: &SignalsOptions) -> Result<(Consumer<pull::Config>, Incarnation), BusError> {
     let incarnation = stream(link).await?;
     let wanted = durable_config(options);
+    if let Ok(there) = link.jetstream.get_consumer_from_stream(&options.durable, SIGNALS_STREAM).await
+        && is_as_wanted(&there, &wanted)
+    {
+        return Ok((there, incarnation));
+    }
     // Creates, or updates an older version's settings in place; what is acknowledged stays acknowledged.
     let made = link.jetstream.create_consumer_on_stream(wanted.clone(), SIGNALS_STREAM).await;
-    let consumer = made.map_err(|error| failed(&format!("durable {} can't be opened", options.durable), &error))?;
-    let info = consumer.cached_info();
-    let found = &info.config;
+    let unmade = |error| {
+        let durable = &options.durable;
+        failed(&format!("durable {durable} can't be made here, nor brought up to date (`arbees bus provision` does, as admin)"), &error)
+    };
+    let consumer = made.map_err(unmade)?;
+    if !is_as_wanted(&consumer, &wanted) {
+        let (durable, found) = (&options.durable, &consumer.cached_info().config);
+        return Err(BusError::Misconfigured(format!("the server kept other settings for durable {durable} than it was given: {found:?}")));
+    }
+    Ok((consumer, incarnation))
+}
+
+fn is_as_wanted(consumer: &Consumer<pull::Config>, wanted: &pull::Config) -> bool {
+    let found = &consumer.cached_info().config;
     let mut filters = found.filter_subjects.clone();
     filters.extend((!found.filter_subject.is_empty()).then(|| found.filter_subject.clone()));
-    let same = filters == wanted.filter_subjects
+    filters == wanted.filter_subjects
         && found.ack_policy == wanted.ack_policy
         && found.max_ack_pending == wanted.max_ack_pending
         && found.max_deliver == wanted.max_deliver
         && found.ack_wait == wanted.ack_wait
-        && found.backoff == wanted.backoff;
-    if !same {
-        let durable = &options.durable;
-        return Err(BusError::Misconfigured(format!("the server kept other settings for durable {durable} than it was given: {found:?}")));
-    }
-    Ok((consumer, incarnation))
+        && found.backoff == wanted.backoff
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use async_nats::{ConnectOptions, ServerAddr};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Identity;
 use crate::bus::BusError;
 
 pub(super) struct Servers {
@@ -37,17 +38,23 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Replies come under `_INBOX.<user>`, so that a server's permissions can keep users out of each other's letters.
-    pub(super) fn inbox_prefix(&self) -> String {
-        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        match &self.login {
-            Some(Login::User { name, .. }) if !name.is_empty() && plain(name) => format!("_INBOX.{name}"),
-            _ => "_INBOX".to_owned(),
-        }
+    /// Replies come under `_INBOX.<role>`, so that a server's permissions can keep roles out of each other's letters: a user's
+    /// name is its role; a key has none, so its role is told.
+    pub(super) fn inbox_prefix(&self, identity: &Identity) -> String {
+        let plain = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        let user = match &self.login {
+            Some(Login::User { name, .. }) => Some(name.as_str()),
+            _ => None,
+        };
+        let told = identity.seed.as_ref().and(identity.role.as_deref());
+        told.or(user).filter(plain).map_or_else(|| "_INBOX".to_owned(), |role| format!("_INBOX.{role}"))
     }
 
-    /// The client library ignores a login inside the URL, so it is given apart.
-    pub(super) fn log_in(&self, options: ConnectOptions) -> ConnectOptions {
+    /// The client library ignores a login inside the URL, so it is given apart. A key counts before it.
+    pub(super) fn log_in(&self, identity: &Identity, options: ConnectOptions) -> ConnectOptions {
+        if let Some(seed) = &identity.seed {
+            return options.nkey(seed.expose_secret().to_owned());
+        }
         match &self.login {
             None => options,
             Some(Login::User { name, password }) => options.user_and_password(name.clone(), password.expose_secret().to_owned()),
@@ -90,7 +97,7 @@ mod tests {
     #[test]
     fn the_login_is_taken_out_of_the_url() {
         let servers = Servers::read("nats://engine:hunter%402:1@a:4222, b:4223").expect("URL");
-        assert_eq!((servers.shown.as_str(), servers.inbox_prefix().as_str()), ("a:4222,b:4223", "_INBOX.engine"));
+        assert_eq!((servers.shown.as_str(), servers.inbox_prefix(&Identity::default()).as_str()), ("a:4222,b:4223", "_INBOX.engine"));
         assert!(servers.addresses.iter().all(|address| !format!("{address:?}").contains("hunter")));
         let Some(Login::User { name, password }) = &servers.login else { panic!("no user") };
         assert_eq!((name.as_str(), password.expose_secret()), ("engine", "hunter@2:1"));
@@ -100,7 +107,7 @@ mod tests {
     fn a_lone_word_before_the_host_is_a_token() {
         let servers = Servers::read("nats://s3cret@127.0.0.1").expect("URL");
         assert!(matches!(&servers.login, Some(Login::Token(token)) if token.expose_secret() == "s3cret"));
-        assert_eq!((servers.shown.as_str(), servers.inbox_prefix().as_str()), ("127.0.0.1:4222", "_INBOX"));
+        assert_eq!((servers.shown.as_str(), servers.inbox_prefix(&Identity::default()).as_str()), ("127.0.0.1:4222", "_INBOX"));
     }
 
     #[test]

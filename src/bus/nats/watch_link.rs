@@ -22,7 +22,7 @@ pub(super) async fn run(link: NatsLink, mut events: mpsc::Receiver<Event>) {
             Event::Disconnected | Event::Closed => disconnected(&link),
             Event::ClientError(error) => attempt_failed(&link, &error.to_string()),
             Event::SlowConsumer(_) | Event::ServerError(ServerError::SlowConsumer(_)) => dropped(&link),
-            Event::ServerError(ServerError::AuthorizationViolation) => attempt_failed(&link, "the server refuses user or password"),
+            Event::ServerError(ServerError::AuthorizationViolation) => attempt_failed(&link, "the server refuses user, password or key"),
             Event::ServerError(ServerError::Other(text)) => server_error(&link, text),
             Event::LameDuckMode => tracing::warn!(server = %link.server, "NATS is about to shut down"),
             Event::Draining => {}
@@ -38,6 +38,8 @@ async fn connected(link: &NatsLink) {
         link.state.send_modify(|state| {
             state.link = Link::Connected;
             state.connects += 1;
+            // Permissions may be others now; what is still refused shows again.
+            state.refused = None;
             state.attempts = 0;
         });
         return;
@@ -94,6 +96,9 @@ fn server_error(link: &NatsLink, text: String) {
     let violation = text.to_ascii_lowercase().contains("permissions violation");
     link.state.send_modify(|state| {
         state.violations += u64::from(violation);
+        if violation {
+            state.refused = Some(text.clone());
+        }
         state.last_error = Some(text);
     });
 }

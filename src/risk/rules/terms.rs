@@ -2,6 +2,7 @@
 
 use super::Case;
 use crate::domain::ids::Mode;
+use crate::domain::order::Action;
 use crate::domain::teams;
 use crate::domain::verdict::{Check, Reason};
 use crate::projections::{FUTURE_TOLERANCE_MS, shared_checks};
@@ -45,7 +46,7 @@ pub fn on_grid(case: &Case<'_>) -> Option<Check> {
 
 /// Told for every request that names a venue's instrument, complete or not.
 pub fn venue_ready(case: &Case<'_>) -> Option<Check> {
-    Some(crate::projections::venue_ready(case.projections, case.request.signal.venue))
+    Some(crate::projections::venue_ready(case.projections, case.request.signal.venue, Action::Buy))
 }
 
 fn shared(case: &Case<'_>, reason: Reason) -> Option<Check> {

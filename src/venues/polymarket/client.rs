@@ -17,7 +17,7 @@ use super::super::standing::Standing;
 use super::auth::{RequestSigner, wallet_headers};
 use super::contracts::Chain;
 use super::credentials::ApiCredentials;
-use super::errors::{self, Class};
+use super::errors::{self, CLOSED_ONLY, Class};
 use super::hosts::{HttpBase, WsBase};
 use super::order::OrderSigner;
 use super::rate::{Budget, Lane, Shelf};
@@ -268,7 +268,7 @@ impl Client {
         match errors::of_refusal(refusal) {
             // A signature that is too old says nothing about the key (`Date` tells which it was).
             Class::Halted("unauthorized") if self.skew().is_some_and(SkewBounds::beyond) => {}
-            Class::Halted(code) if ask.lane != Lane::Read(Shelf::Keys) => self.standing.halt(errors::trouble(code, &refusal.to_string())),
+            Class::Halted(code) if ask.lane != Lane::Read(Shelf::Keys) => self.stopped(code, &refusal.to_string()),
             Class::Mode(mode, _) if matches!(ask.lane, Lane::Order | Lane::Cancel) => {
                 self.enter(mode, refusal.to_string(), retry_after_ms);
             }
@@ -279,10 +279,16 @@ impl Client {
     /// The same of an answer that says 200 and no success.
     pub(super) fn judge_message(&self, message: &str) {
         match errors::of_message(message) {
-            Class::Halted(code) => self.standing.halt(errors::trouble(code, message)),
+            Class::Halted(code) => self.stopped(code, message),
             Class::Mode(mode, _) => self.enter(mode, message.to_owned(), None),
             _ => {}
         }
+    }
+
+    /// Only a person can mend it. An account that may only close still closes.
+    pub(super) fn stopped(&self, code: &str, words: &str) {
+        let why = errors::trouble(code, words);
+        if code == CLOSED_ONLY { self.standing.close_only(Some(why)) } else { self.standing.halt(why) }
     }
 
     /// A mode that ends by itself: nothing public says when, but the venue's own wait.

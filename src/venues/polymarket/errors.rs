@@ -8,6 +8,8 @@ use crate::domain::report::VenueMode;
 const NOBODY: &str = "fill_or_kill_no_match";
 const KILLED: &str = "fill_or_kill_killed";
 /// Before a request that the venue turned away may come again, where it doesn't say.
+/// Of an account that may close and nothing else.
+pub const CLOSED_ONLY: &str = "closed_only";
 pub const AGAIN_MS: i64 = 1_000;
 /// The same for an engine that restarts or a market that is shut.
 pub const MODE_AGAIN_MS: i64 = 5_000;
@@ -50,7 +52,7 @@ const TABLE: &[(&str, Class)] = &[
     ("owner has to be the owner of the api key", Class::Halted("owner_not_api_key")),
     ("signer address has to be the address of the api key", Class::Halted("signer_not_api_key")),
     ("address banned", Class::Halted("banned")),
-    ("closed only mode", Class::Halted("closed_only")),
+    ("closed only mode", Class::Halted(CLOSED_ONLY)),
     ("maker address not allowed", Class::Halted("maker_not_allowed")),
     ("order_version_mismatch", Class::Halted("version_mismatch")),
     ("restricted in your region", Class::Halted("geoblocked")),
@@ -108,7 +110,7 @@ pub fn trouble(code: &str, refusal: &str) -> String {
         "owner_not_api_key" => "the API key belongs to another account",
         "signer_not_api_key" => "the API key is not this signer's: the deposit wallet isn't deployed yet, or the key is of another wallet",
         "banned" => "the address is banned",
-        "closed_only" => "the account may only close positions",
+        CLOSED_ONLY => "the account may only close positions",
         "maker_not_allowed" => "the venue no longer takes this kind of wallet: use a deposit wallet (POLY_SIGNATURE_TYPE=3)",
         "version_mismatch" => "the venue signs orders in another version than we do",
         "geoblocked" => "the venue does not serve this place",

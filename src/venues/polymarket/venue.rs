@@ -8,7 +8,7 @@ use super::super::standing::VenueStanding;
 use super::calls::Asset;
 use super::client::{CallError, Client};
 use super::credentials::ApiCredentials;
-use super::errors::{Class, of_message, trouble};
+use super::errors::{CLOSED_ONLY, Class, of_message, trouble};
 use super::facts::FactBook;
 use super::outcome::{self, Cancelled};
 use super::translate::{Levels, TopOfBook};
@@ -166,8 +166,9 @@ impl PolymarketVenue {
             standing.halt(trouble("version_mismatch", &format!("version {version}, ours is {known}")));
         }
         client.time().await?;
-        if client.requests().is_ok() && client.closed_only().await? {
-            standing.halt(trouble("closed_only", "closed_only"));
+        if client.requests().is_ok() {
+            let closed = client.closed_only().await?;
+            standing.close_only(closed.then(|| trouble(CLOSED_ONLY, CLOSED_ONLY)));
         }
         // It stands on another host: its silence is not the venue's.
         if let Ok(Some(place)) = client.geoblock().await

@@ -44,6 +44,8 @@ pub struct Bench {
     risk: Risk,
     pub log: Vec<(Recorded, Hash)>,
     pub answers: Vec<Answer>,
+    /// What operators were told.
+    pub told: Vec<Result<String, String>>,
     /// What is for the venue and not answered yet.
     pub calls: Vec<Effect>,
     pub signs: Signs,
@@ -135,6 +137,7 @@ impl Bench {
             risk: Risk::new(Mode::Live, 1),
             log: Vec::new(),
             answers: Vec::new(),
+            told: Vec::new(),
             calls: Vec::new(),
             signs: Signs::AtOnce,
             describes: Ok(vec![token_market(YES, Outcome::Yes), token_market(NO, Outcome::No)]),
@@ -212,6 +215,11 @@ impl Bench {
         }
     }
 
+    /// Nobody runs meanwhile.
+    pub fn skip(&mut self, ms: i64) {
+        self.now_ms += ms;
+    }
+
     pub fn step(&mut self, input: Input) {
         let effects = self.engine.step(self.now(), input);
         self.depth += 1;
@@ -259,7 +267,8 @@ impl Bench {
                 Signs::Later => self.calls.push(Effect::Prepare { order }),
             },
             Effect::Halt { why } => panic!("halted: {why}"),
-            Effect::Watch { .. } | Effect::OperatorAnswer { .. } | Effect::DeadLetter { .. } | Effect::GiveBack { .. } => {}
+            Effect::OperatorAnswer { result, .. } => self.told.push(result),
+            Effect::Watch { .. } | Effect::DeadLetter { .. } | Effect::GiveBack { .. } => {}
             for_venue => self.calls.push(for_venue),
         }
     }
@@ -471,6 +480,9 @@ impl Bench {
 
     pub fn assert_replays(&self) {
         assert_eq!(self.folded().state_hash(), self.engine.book().state_hash());
+        for (venue, account) in self.engine.book().cash.accounts() {
+            assert_eq!(account.today.expected(), account.cash, "every cent of {venue}'s day has a line");
+        }
     }
 
     pub fn token(text: &str) -> TokenId {

@@ -6,6 +6,8 @@ mod bench;
 mod half_open;
 /// Cash and holdings against what is final at the venue; results and their redemption.
 mod money;
+/// Accounts against the log.
+mod reconciled;
 /// From signal to socket.
 mod sending;
 /// Fills that are taken back leave nothing behind.

@@ -173,9 +173,9 @@ fn one_seed(seed: u64) {
     let mut dice = Dice::new(seed);
     let mut ways = Ways { with: Projections::default(), without: Projections::default() };
     if dice.per_mille(700) {
-        ways.both(Event::OpeningBalance { account: Venue::Polymarket, cash: Usd::whole(10_000) });
+        ways.both(Event::OpeningBalance { account: Venue::Polymarket, cash: Usd::whole(10_000), found: None });
     } else {
-        ways.both(Event::OpeningBalance { account: Venue::Paper, cash: Usd::whole(10_000) });
+        ways.both(Event::OpeningBalance { account: Venue::Paper, cash: Usd::whole(10_000), found: None });
     }
     let (ours, others, sells) = (seeded(1, Action::Buy), seeded(2, Action::Buy), seeded(3, Action::Sell));
     for order in [&ours, &others, &sells] {

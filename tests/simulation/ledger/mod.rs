@@ -181,7 +181,7 @@ impl Ledger {
                     *mode = VenueMode::Reconciling;
                 }
             }
-            Event::OpeningBalance { account, cash } => drop(self.opening.insert(*account, *cash)),
+            Event::OpeningBalance { account, cash, .. } => drop(self.opening.insert(*account, *cash)),
             Event::TradingDayStarted { equity, .. } => {
                 (self.day_equity, self.loss_since) = (Some(*equity), None);
             }

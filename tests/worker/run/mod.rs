@@ -9,6 +9,7 @@ mod nats_gone;
 mod operators;
 mod poison;
 mod repeats;
+mod secured;
 mod separate_risk;
 mod settings;
 mod tapes;

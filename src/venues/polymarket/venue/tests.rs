@@ -117,7 +117,6 @@ async fn s7_modes_end_by_themselves_and_ask_for_a_reading() {
 async fn what_only_a_person_can_mend_halts() {
     for (status, body, word) in [
         (401, r#"{"error":"Unauthorized/Invalid api key"}"#, "API key"),
-        (400, r#"{"error":"'0xf3' address in closed only mode"}"#, "close positions"),
         (400, r#"{"error":"'0xf3' address banned"}"#, "banned"),
         (400, r#"{"error":"order_version_mismatch"}"#, "version"),
         (403, r#"{"error":"Trading restricted in your region"}"#, "place"),
@@ -128,6 +127,29 @@ async fn what_only_a_person_can_mend_halts() {
         let standing = rig.venue.state().borrow().clone();
         assert!(standing.mode == VenueMode::Halted && standing.why.contains(word), "{standing:?}");
     }
+}
+
+#[tokio::test]
+async fn s84_an_account_that_may_only_close_is_not_halted_and_opens_again_when_the_venue_says_so() {
+    let status = |closed: bool| -> Vec<Answer> {
+        vec![
+            ("GET", "/version", 200, r#"{"version":2}"#.into()),
+            ("GET", "/time", 200, "1780000000".into()),
+            ("GET", "/auth/ban-status/closed-only", 200, format!(r#"{{"closed_only":{closed}}}"#)),
+        ]
+    };
+    let mut script: Vec<Answer> = vec![("POST", "/order", 400, r#"{"error":"'0xf3' address in closed only mode"}"#.into())];
+    script.extend(status(true));
+    script.extend(status(false));
+    let rig = Rig::new(script).await;
+    rig.venue.client().standing().reconciled(0);
+    let (outcome, _) = rig.venue.submit(&approved(), &signed()).await;
+    assert!(matches!(outcome, SubmitOutcome::Rejected { .. }), "{outcome:?}");
+    assert!(rig.mode() == VenueMode::CloseOnly && rig.venue.state().borrow().why.contains("close positions"));
+    rig.venue.read_status().await.expect("status");
+    assert_eq!(rig.mode(), VenueMode::CloseOnly);
+    rig.venue.read_status().await.expect("status");
+    assert_eq!(rig.mode(), VenueMode::Open);
 }
 
 #[tokio::test]
