@@ -120,6 +120,8 @@ impl Counters {
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
+        let guard = gate.clone();
+        account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = stream_of(&account, false);
         let counter = KalshiCounter::new(account.venue, gate.clone(), account.fuse_contracts, handle);
         if fuse_blown {
@@ -130,6 +132,8 @@ impl Counters {
 
     async fn add_polymarket(&mut self, config: &Config, account: PolymarketAccount, gate: Gate) {
         account.announce(config).await;
+        let guard = gate.clone();
+        account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = account.start_stream(false, STREAM_EVENTS_MAX);
         // A dry run owns nothing, and must not arm a switch that cancels what another engine rests.
         let heartbeat = if config.mode == Mode::DryRun { None } else { account.start_heartbeat() };

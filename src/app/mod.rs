@@ -44,6 +44,7 @@ use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Nats};
+use crate::crash_points::{Point, reach};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
 use crate::http::serve;
@@ -169,6 +170,7 @@ fn risk_consumer(
 pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
     let clock = Clock::system();
     let (log, book, report) = open_log(&config).await?;
+    reach(Point::StartLogOpened);
     for repair in &report.repairs {
         tracing::warn!("log repaired: {repair}");
     }
@@ -186,6 +188,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
     let mut counters = Counters::open(&config, &book, &bus, &clock, matches!(books, Books::SignalsOnly)).await?;
+    reach(Point::StartVenuesOpened);
     let store: Arc<dyn EventStore> = log;
     let settings = Settings {
         account: config.instance.clone(),
@@ -211,6 +214,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         epoch: counters.epoch(),
         head_hash: report.head.hash,
     })));
+    reach(Point::StartSessionBegun);
 
     let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
     let deliveries = Deliveries::default();
@@ -266,6 +270,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     tasks.push(tokio::spawn(async move {
         let (bus, store, deliveries, engine) = taking;
         readiness.wait_for_risk(RISK_WAIT).await;
+        reach(Point::StartUp);
         intake::run(bus, options, store, deliveries, engine).await;
     }));
     if let Some(desk) = counters.paper.clone() {
@@ -323,7 +328,9 @@ impl Running {
         let _ = self.http_stop.send(true);
         self.engine.input(Input::Stop);
         let _ = tokio::time::timeout(STOP_WAIT, self.main).await;
+        reach(Point::StopAsked);
         let _ = tokio::time::timeout(STOP_WAIT, flushed(&*self.log)).await;
+        reach(Point::StopFlushed);
         for task in self.tasks {
             task.abort();
             let _ = task.await;

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::bus::{Bus, LEASE_TTL_MS, LeaseError};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::time::Now;
 
 /// Between two renewals: several may fail before the lease ends.
@@ -87,7 +88,9 @@ impl Lease {
     async fn renew(&self, bus: &dyn Bus, clock: &Clock) -> Result<(), LeaseError> {
         let asked_at = clock.now();
         let holder = Bytes::copy_from_slice(self.holder.as_bytes());
+        reach(Point::LeaseRenewBefore);
         let revision = bus.lease_take(&self.key, holder, Some(self.revision())).await?;
+        reach(Point::LeaseRenewAfter);
         self.renewed(asked_at, revision);
         Ok(())
     }
@@ -154,6 +157,7 @@ impl Ownership {
         for (key, after_epoch) in keys {
             match Lease::take(&**bus, clock, key, holder, *after_epoch).await {
                 Ok(lease) => {
+                    reach(Point::StartLeaseTaken);
                     let lease = Arc::new(lease);
                     ownership.keepers.push(tokio::spawn(Arc::clone(&lease).keep(Arc::clone(bus), clock.clone(), told.clone())));
                     ownership.leases.push(lease);

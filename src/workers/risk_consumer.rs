@@ -12,6 +12,7 @@ use crate::bus::envelope::{RangeReply, RangeRequest, decode, encode};
 use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, Message, Subscription};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::event::Scope;
 use crate::domain::ids::{Instance, LogId, Mode};
 use crate::domain::verdict::{Reason, SignedVerdict};
@@ -123,6 +124,7 @@ impl Desk {
                 let hash = record_hash(bytes);
                 let (log_id, mode, prev_hash) = (stored.log_id, stored.mode, stored.prev_hash);
                 self.step(Input::Record { log_id, mode, prev_hash, hash, recorded: Box::new(stored.recorded) }).await;
+                reach(Point::RiskRecordAfter);
             }
             Err(error) => tracing::error!("a record of the log can't be read: {error}"),
         }
@@ -154,9 +156,11 @@ impl Desk {
                     let Some(message) = self.askers.remove(&asker) else { continue };
                     let signed = SignedVerdict::sign(&verdict, &self.consumer.key);
                     let payload = rmp_serde::to_vec_named(&signed).expect("Invariant: a signed verdict always encodes");
+                    reach(Point::RiskAnswerBefore);
                     if let Err(error) = self.consumer.bus.reply(&message, payload.into()).await {
                         tracing::warn!("a verdict could not be sent: {error}");
                     }
+                    reach(Point::RiskAnswerAfter);
                 }
                 Effect::Fetch { from_seq } => self.fetch(from_seq),
                 Effect::AskTrip { scope, reason, observed, limit } => self.tell(&Tell::Trip { scope, reason, observed, limit }).await,
@@ -173,7 +177,9 @@ impl Desk {
 
     async fn tell(&self, tell: &Tell) {
         let payload = rmp_serde::to_vec_named(tell).expect("Invariant: a tell always encodes");
+        reach(Point::RiskTellBefore);
         let _ = self.consumer.bus.publish(&self.subjects.risk_tell, payload.into(), None).await;
+        reach(Point::RiskTellAfter);
     }
 
     /// Reads the log from `from_seq` to its end, beside everything else.
