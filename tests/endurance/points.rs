@@ -1,0 +1,1 @@
+//! Death at each named point, one by one.

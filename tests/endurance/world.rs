@@ -1,0 +1,135 @@
+//! A nats-server, both venues' doubles, an engine and a risk consumer, each as a process.
+
+use std::collections::BTreeMap;
+
+use arbees::config::{Config, from_sources};
+use futures::StreamExt;
+use serde_json::Value;
+
+use crate::arbees::{Place, Process};
+use crate::support::{NatsServer, until};
+use crate::venues::{Double, settings};
+
+/// Limits that no load here reaches: what is counted is orders.
+const UNLIMITED: [&str; 8] = [
+    "BANKROLL_USD",
+    "MAX_UNKNOWN_AMOUNT",
+    "MAX_DAILY_LOSS",
+    "MAX_GAME_EXPOSURE",
+    "MAX_SPORT_EXPOSURE",
+    "MAX_VENUE_EXPOSURE",
+    "MAX_TOTAL_EXPOSURE",
+    "PAPER_CASH_USD",
+];
+
+const ENGINE_LEASES: [&str; 2] = ["engine.", "account."];
+const RISK_LEASES: [&str; 1] = ["risk."];
+
+/// Who may be killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    Engine,
+    Risk,
+}
+
+pub struct World {
+    pub place: Place,
+    pub server: NatsServer,
+    pub kalshi: Double,
+    pub polymarket: Double,
+    pub engine: Process,
+    pub risk: Process,
+    settings: BTreeMap<String, String>,
+}
+
+impl World {
+    pub async fn start(more: &[(&str, &str)]) -> Self {
+        let server = NatsServer::start();
+        let place = Place::new(&server.url());
+        let (kalshi, polymarket) = (Double::kalshi(&place.dir).await, Double::polymarket(&place.dir));
+        let mut all = settings(&place.dir, &kalshi, &polymarket);
+        all.extend(UNLIMITED.map(|name| (name, "1000000".to_owned())));
+        let texts = [
+            ("TRADING_MODE", "demo"),
+            ("LOG_LEVEL", "warn"),
+            ("DUPLICATE_INTENT_MS", "0"),
+            ("MAX_ORDERS_PER_MINUTE", "100000"),
+            ("MAX_ORDERS_PER_HOUR", "1000000"),
+            ("MAX_CONSECUTIVE_ERRORS", "1000"),
+            ("MAX_UNKNOWN_AGE_MS", "86400000"),
+            ("MAX_MARK_AGE_MS", "86400000"),
+            ("MAX_BOOK_AGE_MS", "3600000"),
+            ("RISK_TIMEOUT_MS", "1000"),
+        ];
+        all.extend(texts.iter().chain(more).map(|(name, value)| (*name, (*value).to_owned())));
+        let place = all.iter().fold(place, |place, (name, value)| place.with(name, value));
+        let mut settings: BTreeMap<String, String> = all.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        settings.insert("DATA_DIR".to_owned(), place.dir.display().to_string());
+        settings.insert("NATS_URL".to_owned(), server.url());
+        let (engine, risk) = (place.start(&["run", "--role", "engine"]), place.start(&["run", "--role", "risk"]));
+        let world = Self { place, server, kalshi, polymarket, engine, risk, settings };
+        world.place.ready().await;
+        world
+    }
+
+    pub fn config(&self) -> Config {
+        from_sources(&self.settings, None).expect("good settings")
+    }
+
+    pub fn process(&mut self, role: Role) -> &mut Process {
+        match role {
+            Role::Engine => &mut self.engine,
+            Role::Risk => &mut self.risk,
+        }
+    }
+
+    /// Starts one that is dead again, armed with a crash point or not. Its leases would run out in some seconds; here they are
+    /// taken away instead.
+    pub async fn revive(&mut self, role: Role, armed: Option<&str>) {
+        self.free_leases(role).await;
+        self.start_one(role, armed);
+    }
+
+    pub fn start_one(&mut self, role: Role, armed: Option<&str>) {
+        let args = ["run", "--role", if role == Role::Engine { "engine" } else { "risk" }];
+        let arming = armed.map(|text| format!("ARBEES_CRASH_AT={text}"));
+        let wrapper: Vec<&str> = arming.iter().flat_map(|text| ["env", text.as_str()]).collect();
+        *self.process(role) = self.place.start_under(&wrapper, &args);
+    }
+
+    async fn free_leases(&self, role: Role) {
+        let ours: &[&str] = if role == Role::Engine { &ENGINE_LEASES } else { &RISK_LEASES };
+        let client = async_nats::connect(self.server.url()).await.expect("a connection");
+        let store = async_nats::jetstream::new(client).get_key_value("ARBEES_LEASES").await.expect("the leases");
+        let mut keys = store.keys().await.expect("keys");
+        while let Some(key) = keys.next().await {
+            let key = key.expect("a key");
+            if ours.iter().any(|prefix| key.starts_with(prefix)) {
+                store.delete(key).await.expect("deleted");
+            }
+        }
+    }
+
+    /// Waits until the process is dead, by itself.
+    pub async fn dies(&mut self, role: Role, at: &str) {
+        let what = format!("{role:?} to die at {at}");
+        let process = self.process(role);
+        until(&what, async || (!process.lives()).then_some(())).await;
+        let lines = process.lines();
+        assert!(lines.contains(&format!("crash point {at} reached")), "{role:?} died otherwise than at {at}:\n{lines}");
+    }
+
+    /// Signals that the stream still has to hand out, or that nobody has acknowledged.
+    pub async fn pending(&self) -> Option<u64> {
+        let client = async_nats::connect(self.server.url()).await.ok()?;
+        let stream = async_nats::jetstream::new(client).get_stream("SIGNALS").await.ok()?;
+        let info = stream.consumer_info("engine-demo-main").await.ok()?;
+        Some(info.num_pending + info.num_ack_pending as u64)
+    }
+
+    /// Orders of which something may still come, as the engine sees it.
+    pub async fn live_orders(&self) -> Option<Vec<Value>> {
+        let (status, rows) = self.place.get("/api/orders?state=live&limit=1000").await?;
+        rows.as_array().filter(|_| status == 200).cloned()
+    }
+}
