@@ -7,6 +7,7 @@ use std::time::Duration;
 use ring::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
 use crate::bus::envelope::{RangeReply, RangeRequest, decode, encode};
 use crate::bus::subjects::Subjects;
@@ -62,6 +63,7 @@ struct Desk {
     askers: BTreeMap<u64, Message>,
     last_asker: u64,
     fetched: mpsc::Sender<Fetched>,
+    reading: Option<JoinHandle<()>>,
 }
 
 /// What a range read brings.
@@ -78,9 +80,10 @@ impl RiskConsumer {
         let mut requests = subscribed(&*self.bus, &subjects.risk_request).await;
         let (sender, mut fetched) = mpsc::channel(FETCHED_MAX);
         let risk = Risk::new(self.mode, self.risk_epoch);
-        let mut desk = Desk { consumer: self, subjects, risk, askers: BTreeMap::new(), last_asker: 0, fetched: sender };
+        let mut desk = Desk { consumer: self, subjects, risk, askers: BTreeMap::new(), last_asker: 0, fetched: sender, reading: None };
         let mut hello = tokio::time::interval(Duration::from_millis(TELL_EVERY_MS));
-        desk.fetch(1);
+        let begun = desk.risk.begin(desk.consumer.clock.now());
+        desk.carry_out(begun).await;
         loop {
             let wake = desk.wake_ms();
             tokio::select! {
@@ -150,6 +153,10 @@ impl Desk {
                 witness.hash.short()
             );
         }
+        self.carry_out(effects).await;
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Answer { asker, verdict } => {
@@ -182,10 +189,13 @@ impl Desk {
         reach(Point::RiskTellAfter);
     }
 
-    /// Reads the log from `from_seq` to its end, beside everything else.
-    fn fetch(&self, from_seq: u64) {
+    /// Reads the log from `from_seq` to its end, beside everything else, instead of a reading that is still under way.
+    fn fetch(&mut self, from_seq: u64) {
         let (bus, subject, out) = (Arc::clone(&self.consumer.bus), self.subjects.log_read.clone(), self.fetched.clone());
-        tokio::spawn(async move { fetch_range(&*bus, &subject, from_seq, &out).await });
+        let reading = tokio::spawn(async move { fetch_range(&*bus, &subject, from_seq, &out).await });
+        if let Some(earlier) = self.reading.replace(reading) {
+            earlier.abort();
+        }
     }
 }
 

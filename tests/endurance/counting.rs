@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use arbees::app::rehearsal::{Double as Compared, Kalshi, Polymarket};
+use arbees::config::Config;
 use arbees::domain::event::Event;
 use arbees::domain::ids::{OrderId, SignalId};
 use arbees::domain::market::Venue;
@@ -16,7 +17,7 @@ use crate::world::{Role, World};
 
 /// An attempt may arrive for a minute after it was sent: what was killed right before its socket stays open for so long. A
 /// signal that was in flight at several kills in a row comes again after a minute, too.
-const SETTLED_WITHIN: Duration = Duration::from_secs(150);
+pub const SETTLED_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// What was counted, and everything that is wrong.
@@ -103,7 +104,23 @@ async fn settle(world: &World, started: Instant) {
 }
 
 async fn count_once(world: &World, published: &BTreeSet<String>) -> Counted {
-    let (log, book, _) = arbees::app::open_log(&world.config()).await.expect("the log");
+    let (mut counted, tally, book) = read(&world.config(), published).await;
+    compare::<Kalshi>(&world.kalshi, &tally, &book, &mut counted).await;
+    compare::<Polymarket>(&world.polymarket, &tally, &book, &mut counted).await;
+    let verified = world.place.say(&["verify", "--json"]);
+    if verified.code != 0 {
+        counted.wrong.push(format!("verify: {}{}", verified.out, verified.err));
+    }
+    counted
+}
+
+/// The log alone.
+pub async fn count_log(config: &Config, published: &BTreeSet<String>) -> Counted {
+    read(config, published).await.0
+}
+
+async fn read(config: &Config, published: &BTreeSet<String>) -> (Counted, Tally, Projections) {
+    let (log, book, _) = arbees::app::open_log(config).await.expect("the log");
     let mut tally = Tally::default();
     let mut counted = Counted { signals: published.len(), records: log.head().seq, ..Counted::default() };
     read_ahead::<()>(&*log, 1, |stored| {
@@ -113,14 +130,8 @@ async fn count_once(world: &World, published: &BTreeSet<String>) -> Counted {
     .expect("records");
     drop(log);
     tally.judge(published, &mut counted);
-    compare::<Kalshi>(&world.kalshi, &tally, &book, &mut counted).await;
-    compare::<Polymarket>(&world.polymarket, &tally, &book, &mut counted).await;
     counted.wrong.extend(book.breakers.open().map(|(scope, trip)| format!("the breaker {scope} is open: {}", trip.observed)));
-    let verified = world.place.say(&["verify", "--json"]);
-    if verified.code != 0 {
-        counted.wrong.push(format!("verify: {}{}", verified.out, verified.err));
-    }
-    counted
+    (counted, tally, book)
 }
 
 /// The log by plain counting.

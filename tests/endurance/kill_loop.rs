@@ -9,6 +9,7 @@ use arbees::crash_points::Point;
 
 use crate::counting::count;
 use crate::load::Load;
+use crate::points::{is_at_the_end, passers};
 use crate::support::until;
 use crate::world::{Role, World};
 
@@ -65,17 +66,6 @@ impl fmt::Display for Blow {
     }
 }
 
-/// Who passes through a point; both where leases are concerned. Nobody here ends by itself or trades on paper.
-fn passers(point: Point) -> &'static [Role] {
-    let name = point.name();
-    match point {
-        Point::StartLeaseTaken | Point::LeaseRenewBefore | Point::LeaseRenewAfter => &[Role::Engine, Role::Risk],
-        _ if name.starts_with("risk_") => &[Role::Risk],
-        _ if name.starts_with("paper_") || name.starts_with("stop_") => &[],
-        _ => &[Role::Engine],
-    }
-}
-
 struct Loop {
     world: World,
     load: Load,
@@ -107,7 +97,11 @@ impl Loop {
 
     fn next_point(&mut self) -> Blow {
         if self.points.is_empty() {
-            self.points = Point::ALL.iter().flat_map(|point| passers(*point).iter().map(|role| (*role, *point))).collect();
+            self.points = Point::ALL
+                .iter()
+                .filter(|point| !is_at_the_end(point))
+                .flat_map(|point| passers(*point).iter().map(|role| (*role, *point)))
+                .collect();
             for at in (1..self.points.len()).rev() {
                 self.points.swap(at, self.dice.roll(at as u64 + 1) as usize);
             }
@@ -176,7 +170,9 @@ impl Loop {
     }
 
     fn arming(&mut self, point: Point) -> String {
-        let rare = ["start_", "lease_", "look_up_", "account_", "dead_", "kalshi_cancel", "polymarket_cancel"].iter().any(|prefix| point.name().starts_with(prefix));
+        let rare = ["start_", "lease_", "look_up_", "account_", "dead_", "kalshi_cancel", "polymarket_cancel"]
+            .iter()
+            .any(|prefix| point.name().starts_with(prefix));
         let pass = if rare { 1 } else { 1 + self.dice.roll(30) };
         format!("{}:{pass}", point.name())
     }

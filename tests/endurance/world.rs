@@ -11,7 +11,7 @@ use crate::support::{NatsServer, until};
 use crate::venues::{Double, settings};
 
 /// Limits that no load here reaches: what is counted is orders.
-const UNLIMITED: [&str; 8] = [
+pub const UNLIMITED: [&str; 8] = [
     "BANKROLL_USD",
     "MAX_UNKNOWN_AMOUNT",
     "MAX_DAILY_LOSS",
@@ -121,10 +121,14 @@ impl World {
 
     /// Signals that the stream still has to hand out, or that nobody has acknowledged.
     pub async fn pending(&self) -> Option<u64> {
-        let client = async_nats::connect(self.server.url()).await.ok()?;
-        let stream = async_nats::jetstream::new(client).get_stream("SIGNALS").await.ok()?;
-        let info = stream.consumer_info("engine-demo-main").await.ok()?;
-        Some(info.num_pending + info.num_ack_pending as u64)
+        pending(&self.server, "engine-demo-main").await
+    }
+
+    /// Puts one signal into the stream.
+    pub async fn publish(&self, subject: &'static str, signal: &Value) {
+        let client = async_nats::connect(self.server.url()).await.expect("a connection");
+        let taken = async_nats::jetstream::new(client).publish(subject, signal.to_string().into()).await.expect("published");
+        taken.await.expect("the stream takes it");
     }
 
     /// Orders of which something may still come, as the engine sees it.
@@ -132,4 +136,12 @@ impl World {
         let (status, rows) = self.place.get("/api/orders?state=live&limit=1000").await?;
         rows.as_array().filter(|_| status == 200).cloned()
     }
+}
+
+/// Signals that the stream still has to hand out to this durable name, or that it has not acknowledged.
+pub async fn pending(server: &NatsServer, durable: &str) -> Option<u64> {
+    let client = async_nats::connect(server.url()).await.ok()?;
+    let stream = async_nats::jetstream::new(client).get_stream("SIGNALS").await.ok()?;
+    let info = stream.consumer_info(durable).await.ok()?;
+    Some(info.num_pending + info.num_ack_pending as u64)
 }
