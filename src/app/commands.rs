@@ -116,11 +116,9 @@ async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
         Asked::All => Role::All,
         Asked::Engine => Role::Engine,
         Asked::Risk => {
-            tokio::select! {
-                ended = super::run_risk(&config) => ended?,
-                () = interrupted() => {}
-            }
-            return Ok(Exit::Good);
+            let Some(why) = super::run_risk(&config, interrupted()).await? else { return Ok(Exit::Good) };
+            eprintln!("arbees: this risk consumer has ended: {why}");
+            return Ok(Exit::Halted);
         }
     };
     let books = match &args.tape {

@@ -220,6 +220,11 @@ impl Mode {
         }
     }
 
+    /// Whether one owner is proven by leases, whose revisions are the epochs of engine and risk consumer.
+    pub fn is_leased(self) -> bool {
+        matches!(self, Self::Demo | Self::Live)
+    }
+
     /// The mark at the head of each order line: `[PAPER]`.
     pub fn tag(self) -> &'static str {
         match self {

@@ -147,6 +147,8 @@ pub struct Engine {
     /// Effective before it is durable.
     killed: bool,
     asks: u64,
+    /// Of the newest risk consumer whose verdict came in this session.
+    risk_epoch: u64,
     /// Some answer was given up on: risk has to hear of it.
     gave_up: bool,
     asked: BTreeMap<OrderId, Asked>,
@@ -194,6 +196,7 @@ impl Engine {
             started: false,
             halted: None,
             asks: 0,
+            risk_epoch: 0,
             gave_up: false,
             asked: BTreeMap::new(),
             asked_signals: BTreeMap::new(),

@@ -195,6 +195,10 @@ impl Risk {
         if known != log_id {
             return self.start_over(now, None, effects);
         }
+        if self.mode.is_leased() && recorded.epoch < self.book.epoch {
+            // Of an engine that was stopped and goes on: another owns the log by now, and this is no part of it. Or a repeat.
+            return;
+        }
         if recorded.seq <= self.book.seq {
             if self.hash_at(recorded.seq).is_some_and(|seen| seen != hash) {
                 self.start_over(now, self.witness(), effects);

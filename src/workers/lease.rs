@@ -60,7 +60,9 @@ impl Lease {
                     return Ok(lease);
                 }
                 Err(error) if clock.now().mono >= began.plus_ms(TAKE_WITHIN_MS) => {
-                    return Err(format!("lease {key}: {error}. One engine owns an account; stop the other one first"));
+                    return Err(format!(
+                        "lease {key}: {error}. There is one owner of an account and one risk consumer; stop the other one first"
+                    ));
                 }
                 Err(LeaseError::Held { by }) if !waiting => {
                     tracing::warn!("lease {key} is held by {by}; waiting up to {} s for it to end", TAKE_WITHIN_MS / 1_000);
@@ -174,6 +176,11 @@ impl Ownership {
     /// Of a session that begins under it; `None` where nothing is owned.
     pub fn epoch(&self) -> Option<u64> {
         self.leases.first().map(|lease| lease.revision())
+    }
+
+    /// The lease with this key, if it is among them.
+    pub fn lease(&self, key: &str) -> Option<Arc<Lease>> {
+        self.leases.iter().find(|lease| lease.key == key).cloned()
     }
 
     pub fn leases(&self) -> &[Arc<Lease>] {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::lease::Lease;
 use crate::bus::envelope::{RangeReply, RangeRequest, decode, encode};
 use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, Message, Subscription};
@@ -52,6 +53,8 @@ pub struct RiskConsumer {
     pub instance: Instance,
     pub key: Ed25519KeyPair,
     pub risk_epoch: u64,
+    /// Without which nothing is said, where leases are needed: another risk consumer has this one's place.
+    pub lease: Option<Arc<Lease>>,
     /// Ready or not, for this process's own health page.
     pub ready: watch::Sender<bool>,
 }
@@ -164,6 +167,10 @@ impl Desk {
                     let signed = SignedVerdict::sign(&verdict, &self.consumer.key);
                     let payload = rmp_serde::to_vec_named(&signed).expect("Invariant: a signed verdict always encodes");
                     reach(Point::RiskAnswerBefore);
+                    // What is never answered is silence: the engine gives the question up and says so in the log.
+                    if self.is_replaced() {
+                        continue;
+                    }
                     if let Err(error) = self.consumer.bus.reply(&message, payload.into()).await {
                         tracing::warn!("a verdict could not be sent: {error}");
                     }
@@ -173,6 +180,11 @@ impl Desk {
                 Effect::AskTrip { scope, reason, observed, limit } => self.tell(&Tell::Trip { scope, reason, observed, limit }).await,
             }
         }
+    }
+
+    fn is_replaced(&self) -> bool {
+        let now = self.consumer.clock.now();
+        self.consumer.lease.as_ref().is_some_and(|lease| lease.objection(now).is_some())
     }
 
     async fn hello(&mut self) {
@@ -185,6 +197,9 @@ impl Desk {
     async fn tell(&self, tell: &Tell) {
         let payload = rmp_serde::to_vec_named(tell).expect("Invariant: a tell always encodes");
         reach(Point::RiskTellBefore);
+        if self.is_replaced() {
+            return;
+        }
         let _ = self.consumer.bus.publish(&self.subjects.risk_tell, payload.into(), None).await;
         reach(Point::RiskTellAfter);
     }

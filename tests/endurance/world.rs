@@ -127,7 +127,8 @@ impl World {
     /// Puts one signal into the stream.
     pub async fn publish(&self, subject: &'static str, signal: &Value) {
         let client = async_nats::connect(self.server.url()).await.expect("a connection");
-        let taken = async_nats::jetstream::new(client).publish(subject, signal.to_string().into()).await.expect("published");
+        let stream = async_nats::jetstream::new(client);
+        let taken = stream.publish(subject, signal.to_string().into()).await.expect("published");
         taken.await.expect("the stream takes it");
     }
 
