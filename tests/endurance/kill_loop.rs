@@ -72,6 +72,8 @@ struct Loop {
     dice: Dice,
     /// Shuffled; taken from the end, and filled again.
     points: Vec<(Role, Point)>,
+    /// Drawn ahead, so that who starts again is armed for it.
+    upcoming: Option<Blow>,
     /// Which process is to die where.
     armed: Option<(Role, Point)>,
     dealt: BTreeMap<Blow, usize>,
@@ -83,6 +85,10 @@ struct Loop {
 
 impl Loop {
     fn next(&mut self) -> Blow {
+        self.upcoming.take().unwrap_or_else(|| self.draw())
+    }
+
+    fn draw(&mut self) -> Blow {
         let role = if self.dice.roll(3) == 0 { Role::Risk } else { Role::Engine };
         match self.dice.roll(20) {
             0..12 => self.next_point(),
@@ -123,7 +129,7 @@ impl Loop {
                 self.run_fast(200).await;
                 self.world.process(role).kill();
                 self.note(blow);
-                self.revive(role, None).await;
+                self.revive(role).await;
             }
             Blow::StopAndGoOn(role) | Blow::StopAndKill(role) | Blow::StopLong(role) => self.stop(blow, role).await,
             Blow::KillNats | Blow::StopNats => self.nats(blow).await,
@@ -142,31 +148,25 @@ impl Loop {
     }
 
     async fn die_at(&mut self, role: Role, point: Point) {
-        if self.armed != Some((role, point)) {
+        if self.armed.take() != Some((role, point)) {
             self.world.process(role).kill();
             self.note(Blow::Kill(role));
             let arming = self.arming(point);
             self.world.revive(role, Some(&arming)).await;
         }
-        self.armed = None;
         let (began, from) = (Instant::now(), self.load.count());
         self.load.pace(SIGNALS_PER_SECOND);
-        while self.world.process(role).lives() && began.elapsed() < DIES_WITHIN {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let dead = self.world.is_dead_within(role, point, DIES_WITHIN).await;
         self.fast_for += began.elapsed();
         self.fast_count += self.load.count() - from;
-        if self.world.process(role).lives() {
+        if dead {
+            self.note(Blow::At(role, point));
+        } else {
             self.missed.push(point.name());
             self.world.process(role).kill();
             self.note(Blow::Kill(role));
-        } else {
-            let lines = self.world.process(role).lines();
-            let at = format!("crash point {} reached", point.name());
-            assert!(lines.contains(&at), "{role:?} died by itself, not at {}:\n{lines}", point.name());
-            self.note(Blow::At(role, point));
         }
-        self.revive(role, None).await;
+        self.revive(role).await;
     }
 
     fn arming(&mut self, point: Point) -> String {
@@ -178,14 +178,37 @@ impl Loop {
     }
 
     /// Up again, most often with its leases taken away from the dead one, sometimes once they have run out.
-    async fn revive(&mut self, role: Role, armed: Option<&str>) {
+    async fn revive(&mut self, role: Role) {
         self.load.pace(SIGNALS_PER_SECOND_WHILE_DOWN);
+        let next = self.upcoming.take().unwrap_or_else(|| self.draw());
+        self.upcoming = Some(next);
+        if let Blow::At(whose, point) = next
+            && whose == role
+        {
+            // It may die long before it is up.
+            let arming = self.arming(point);
+            self.armed = Some((role, point));
+            return self.world.revive(role, Some(&arming)).await;
+        }
+        self.revive_unarmed(role).await;
+    }
+
+    async fn revive_unarmed(&mut self, role: Role) {
         if self.dice.roll(12) == 0 {
-            self.world.start_one(role, armed);
+            self.world.start_one(role, None);
         } else {
-            self.world.revive(role, armed).await;
+            self.world.revive(role, None).await;
         }
         self.up().await;
+    }
+
+    /// Nobody is armed any more.
+    async fn disarm(&mut self) {
+        if let Some((role, _)) = self.armed.take() {
+            self.world.process(role).kill();
+            self.note(Blow::Kill(role));
+            self.revive_unarmed(role).await;
+        }
     }
 
     /// The cheap check after each life: everybody is there, and no breaker has found anything.
@@ -206,14 +229,14 @@ impl Loop {
         match blow {
             Blow::StopAndKill(_) => {
                 self.world.process(role).kill();
-                self.revive(role, None).await;
+                self.revive(role).await;
             }
             Blow::StopLong(_) => {
                 self.world.process(role).signal("CONT");
                 // Nobody has taken its lease, but it can't know that: it ends, or renews what is still there.
                 if self.ends(role).await {
                     assert_eq!(self.world.process(role).exit_code(), 3, "halted\n{}", self.world.process(role).lines());
-                    self.revive(role, None).await;
+                    self.revive(role).await;
                 }
                 self.up().await;
             }
@@ -261,12 +284,14 @@ async fn killed_and_stopped_again_and_again_nothing_is_lost_and_nothing_happens_
     let load = Load::start(&world.server.url(), SIGNALS_PER_SECOND).await;
     let (points, missed, dealt) = (Vec::new(), Vec::new(), BTreeMap::new());
     let (fast_for, began) = (Duration::ZERO, Instant::now());
-    let mut all = Loop { world, load, dice: Dice(seed), points, armed: None, dealt, missed, kills: 0, fast_for, fast_count: 0 };
+    let mut all =
+        Loop { world, load, dice: Dice(seed), points, upcoming: None, armed: None, dealt, missed, kills: 0, fast_for, fast_count: 0 };
     while all.kills < kills {
         let blow = all.next();
         eprintln!("kill-loop: {:>5.1} s, {:>3} of {kills}: {blow}", began.elapsed().as_secs_f64(), all.kills + 1);
         all.deal(blow).await;
     }
+    all.disarm().await;
     all.run_fast(1_000).await;
     let Loop { mut world, load, dealt, missed, kills, fast_for, fast_count, .. } = all;
     let published = load.end().await;

@@ -95,7 +95,7 @@ async fn killed_by_one(world: &mut World, at: At, point: Point, id: &str, rests:
     world.place.ready().await;
     let before = at.creates(world).await;
     at.send(world, id, rests).await;
-    world.dies(Role::Engine, point.name()).await;
+    world.dies(Role::Engine, point).await;
     before
 }
 
@@ -144,7 +144,7 @@ async fn s17_killed_between_any_append_of_a_fill_and_its_publication_the_positio
         }
         world.engine.kill();
         world.revive(Role::Engine, Some(&format!("publish_before:{pass}"))).await;
-        world.dies(Role::Engine, "publish_before").await;
+        world.dies(Role::Engine, Point::PublishBefore).await;
     }
     world.revive(Role::Engine, None).await;
     world.place.ready().await;
@@ -164,7 +164,7 @@ async fn s18_dying_at_each_named_point_loses_nothing_and_doubles_nothing() {
                 world.place.ready().await;
                 world.process(*role).signal("TERM");
             }
-            world.dies(*role, point.name()).await;
+            world.dies(*role, *point).await;
             world.revive(*role, None).await;
             world.place.ready().await;
         }

@@ -1,13 +1,16 @@
 //! A nats-server, both venues' doubles, an engine and a risk consumer, each as a process.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use arbees::config::{Config, from_sources};
+use arbees::crash_points::Point;
 use futures::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::arbees::{Place, Process};
-use crate::support::{NatsServer, until};
+use crate::support::{NatsServer, PATIENCE};
 use crate::venues::{Double, settings};
 
 /// Limits that no load here reaches: what is counted is orders.
@@ -40,6 +43,7 @@ pub struct World {
     pub engine: Process,
     pub risk: Process,
     settings: BTreeMap<String, String>,
+    http: reqwest::Client,
 }
 
 impl World {
@@ -67,7 +71,8 @@ impl World {
         settings.insert("DATA_DIR".to_owned(), place.dir.display().to_string());
         settings.insert("NATS_URL".to_owned(), server.url());
         let (engine, risk) = (place.start(&["run", "--role", "engine"]), place.start(&["run", "--role", "risk"]));
-        let world = Self { place, server, kalshi, polymarket, engine, risk, settings };
+        let http = arbees::http::client().build().expect("client");
+        let world = Self { place, server, kalshi, polymarket, engine, risk, settings, http };
         world.place.ready().await;
         world
     }
@@ -110,13 +115,36 @@ impl World {
         }
     }
 
-    /// Waits until the process is dead, by itself.
-    pub async fn dies(&mut self, role: Role, at: &str) {
-        let what = format!("{role:?} to die at {at}");
-        let process = self.process(role);
-        until(&what, async || (!process.lives()).then_some(())).await;
-        let lines = process.lines();
-        assert!(lines.contains(&format!("crash point {at} reached")), "{role:?} died otherwise than at {at}:\n{lines}");
+    /// Waits until the process is dead, by itself and at this point.
+    pub async fn dies(&mut self, role: Role, point: Point) {
+        let dead = self.is_dead_within(role, point, PATIENCE).await;
+        assert!(dead, "waited {PATIENCE:?} in vain for {role:?} to die at {}", point.name());
+    }
+
+    /// Whether the process dies in time, by itself and at this point.
+    pub async fn is_dead_within(&mut self, role: Role, point: Point, within: Duration) -> bool {
+        let started = Instant::now();
+        while self.process(role).lives() {
+            if started.elapsed() > within {
+                return false;
+            }
+            self.provoke(point).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let (at, lines) = (format!("crash point {} reached", point.name()), self.process(role).lines());
+        assert!(lines.contains(&at), "{role:?} died otherwise than at {}:\n{lines}", point.name());
+        true
+    }
+
+    /// Kalshi itself ends what rests there when its signal ends: only an operator has anything cancelled.
+    async fn provoke(&self, point: Point) {
+        if matches!(point, Point::KalshiCancelBefore | Point::KalshiCancelAfter)
+            && let (Some(address), Ok(token)) = (self.place.address(), fs::read_to_string(self.place.mode_dir().join("http_token")))
+        {
+            let request = self.http.post(format!("http://{address}/api/cancel-all")).bearer_auth(token.trim());
+            // Before it is up and after its death nobody answers.
+            let _ = request.json(&json!({ "by": "test" })).send().await;
+        }
     }
 
     /// Signals that the stream still has to hand out, or that nobody has acknowledged.
