@@ -167,8 +167,12 @@ mod hook {
     use std::process::{Command, abort, id};
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::thread;
+    use std::time::Duration;
 
     use super::{Arming, Point};
+
+    const STANDS_STILL_WITHIN: Duration = Duration::from_millis(500);
 
     static ARMED: OnceLock<Arming> = OnceLock::new();
     static PASSES: AtomicU64 = AtomicU64::new(0);
@@ -191,8 +195,10 @@ mod hook {
         if !arming.stops {
             abort();
         }
-        // The signal is delivered before the command ends: this thread goes on only when somebody sends CONT.
         let stopped = Command::new("sh").args(["-c", &format!("kill -STOP {}", id())]).status();
+        // The signal has been sent, but another thread may be the one to take it, a moment later: this one must not go on
+        // before all of them stand still.
+        thread::sleep(STANDS_STILL_WITHIN);
         eprintln!("crash point {} left again: {stopped:?}", arming.point.name());
     }
 }

@@ -263,6 +263,11 @@ impl OrderId {
         Self(hash.0[..16].try_into().expect("Invariant: a hash has 32 bytes"))
     }
 
+    /// Names an order as engines of this kind do (UUID version 5); websites and other programs roll theirs.
+    pub fn is_named_like_ours(id: &ClientOrderId) -> bool {
+        id.as_str().len() == 36 && id.as_str().as_bytes().get(14) == Some(&b'5')
+    }
+
     /// What the venue sees as our id: UUIDv5 of the order id.
     pub fn client_order_id(&self) -> ClientOrderId {
         let uuid = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, &self.0);

@@ -143,6 +143,8 @@ pub struct Engine {
     epoch: u64,
     durable: (u64, Hash),
     started: bool,
+    /// The last record before this session, and its first.
+    silence: (Time, Time),
     halted: Option<String>,
     /// Effective before it is durable.
     killed: bool,
@@ -192,6 +194,7 @@ impl Engine {
             killed: book.breakers.kill.is_some(),
             epoch: book.epoch,
             durable: (book.seq, Hash::ZERO),
+            silence: (book.recorded_at, book.recorded_at),
             book,
             started: false,
             halted: None,

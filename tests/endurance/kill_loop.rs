@@ -19,7 +19,7 @@ const SIGNALS_PER_SECOND: u64 = 240;
 const SIGNALS_PER_SECOND_MIN: u128 = 200;
 const SIGNALS_PER_SECOND_WHILE_DOWN: u64 = 25;
 /// A point on which nothing passes for so long is left for a random moment.
-const DIES_WITHIN: Duration = Duration::from_secs(10);
+const DIES_WITHIN: Duration = Duration::from_secs(15);
 /// Longer than a lease lives.
 const LONG_STOP: Duration = Duration::from_millis(11_000);
 

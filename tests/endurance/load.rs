@@ -113,7 +113,7 @@ pub fn wish(id: &str, kind: u64, now: &str) -> Value {
     });
     match kind {
         0 | 1 => {}
-        2 | 3 => change(&mut signal, json!({ "tif": "gtd", "limit_price": "0.45", "ttl_ms": 4_000 })),
+        2 | 3 => change(&mut signal, json!({ "tif": "gtd", "limit_price": "0.45", "ttl_ms": 2_000 })),
         4 | 5 => change(&mut signal, json!({ "action": "close", "limit_price": "0.40" })),
         6 | 7 => change(&mut signal, json!({ "limit_price": ["0.54"] })),
         _ => change(&mut signal, json!({ "model_prob": "0.50" })),

@@ -14,6 +14,8 @@ mod load;
 mod owner;
 /// Death at each named point: S15-S18.
 mod points;
+/// Minutes of work with bursts and faults: memory, files, and the count.
+mod soak;
 /// A nats-server of its own for each test.
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/support.rs"]

@@ -156,19 +156,27 @@ async fn s17_killed_between_any_append_of_a_fill_and_its_publication_the_positio
 async fn s18_dying_at_each_named_point_loses_nothing_and_doubles_nothing() {
     let mut world = World::start(&[]).await;
     let load = Load::start(&world.server.url(), SIGNALS_PER_SECOND).await;
-    for point in Point::ALL {
-        for role in passers(*point) {
-            world.process(*role).kill();
-            world.revive(*role, Some(&format!("{}:1", point.name()))).await;
-            if is_at_the_end(point) {
-                world.place.ready().await;
-                world.process(*role).signal("TERM");
+    let all = Point::ALL.iter().flat_map(|point| passers(*point).iter().map(move |role| (*role, *point)));
+    let mut dead = None;
+    for (role, point) in all {
+        match dead {
+            Some(other) if other != role => {
+                world.revive(other, None).await;
+                world.process(role).kill();
             }
-            world.dies(*role, *point).await;
-            world.revive(*role, None).await;
-            world.place.ready().await;
+            Some(_) => {}
+            None => world.process(role).kill(),
         }
+        world.revive(role, Some(&format!("{}:1", point.name()))).await;
+        if is_at_the_end(&point) {
+            world.place.ready().await;
+            world.process(role).signal("TERM");
+        }
+        world.dies(role, point).await;
+        dead = Some(role);
     }
+    world.revive(dead.expect("points"), None).await;
+    world.place.ready().await;
     let published = load.end().await;
     let counted = count(&mut world, &published).await;
     eprintln!("{counted}");

@@ -81,6 +81,14 @@ impl World {
         from_sources(&self.settings, None).expect("good settings")
     }
 
+    /// The same settings with another data folder, for who comes after.
+    pub fn second(&self, name: &str) -> Place {
+        let place = Place::new(&self.server.url());
+        let data = self.place.dir.join(name).display().to_string();
+        let place = self.settings.iter().fold(place, |place, (name, value)| place.with(name, value));
+        place.with("DATA_DIR", &data)
+    }
+
     pub fn process(&mut self, role: Role) -> &mut Process {
         match role {
             Role::Engine => &mut self.engine,
