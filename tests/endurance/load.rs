@@ -92,7 +92,7 @@ async fn published(stream: &async_nats::jetstream::Context, subject: &'static st
 /// Subject, id and signal with this number.
 fn signal(number: u64, tokens: &[String], now: &str) -> (&'static str, String, String) {
     let (kind, id) = (number % ROUND, format!("load-{number}"));
-    let at_kalshi = kind % 2 == 0;
+    let at_kalshi = kind.is_multiple_of(2);
     let mut signal = wish(&id, kind, now);
     let market = (number / ROUND) as usize % MARKETS;
     if at_kalshi {
@@ -107,7 +107,7 @@ fn signal(number: u64, tokens: &[String], now: &str) -> (&'static str, String, S
 /// Without the market. Even kinds are for Kalshi, odd ones for Polymarket, which takes no fewer than five shares.
 pub fn wish(id: &str, kind: u64, now: &str) -> Value {
     let mut signal = json!({
-        "signal_id": id, "side": "yes", "limit_price": "0.54", "size": if kind % 2 == 0 { "2" } else { "6" }, "size_unit": "contracts",
+        "signal_id": id, "side": "yes", "limit_price": "0.54", "size": if kind.is_multiple_of(2) { "2" } else { "6" }, "size_unit": "contracts",
         "model_prob": "0.80", "yes_bid": "0.48", "yes_ask": "0.52", "liquidity_available": "100", "tif": "ioc", "ttl_ms": 300_000,
         "created_at": now, "price_ts": now,
     });
