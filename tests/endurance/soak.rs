@@ -17,6 +17,9 @@ use crate::world::World;
 const SHORT: Duration = Duration::from_secs(40);
 /// From here on memory is judged.
 const JUDGED_FROM: Duration = Duration::from_secs(180);
+/// Fills what is bounded, before memory is judged: the engine's last 8,192 answers, and sled's cache of 16 MiB.
+const WARM_UP_SIGNALS: u64 = 10_000;
+const WARM_UP_PER_SECOND: u64 = 200;
 /// 300 a minute, and ten times as many in a burst.
 const SIGNALS_PER_SECOND: u64 = 5;
 const SIGNALS_PER_SECOND_IN_BURSTS: u64 = 50;
@@ -109,7 +112,7 @@ fn median(looks: &[Look], of: fn(&Look) -> u64) -> u64 {
     all[all.len() / 2]
 }
 
-/// The first third is the warm-up; the middle of the second is held against the middle of the last.
+/// The first third is left out; the middle of the second is held against the middle of the last.
 fn growth(looks: &[Look]) -> Vec<String> {
     let (second, last) = (&looks[looks.len() / 3..looks.len() * 2 / 3], &looks[looks.len() * 2 / 3..]);
     let mut found = Vec::new();
@@ -126,6 +129,14 @@ fn growth(looks: &[Look]) -> Vec<String> {
     held("risk, kB of memory", |look| look.risk_kb, memory);
     held("engine, open files", |look| look.engine_files, |_| FILES_MORE_MAX);
     found
+}
+
+async fn warm_up(load: &Load) {
+    eprintln!("  warm-up: {WARM_UP_SIGNALS} signals at {WARM_UP_PER_SECOND} a second");
+    load.pace(WARM_UP_PER_SECOND);
+    while load.count() < WARM_UP_SIGNALS {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Runs for so long, changing pace and faults. What was seen, a look a second.
@@ -165,6 +176,9 @@ async fn for_long_with_bursts_and_faults_memory_stays_flat_and_everything_adds_u
     let length = minutes.map_or(SHORT, |minutes| Duration::from_secs(minutes * 60));
     let mut world = World::start(&[]).await;
     let load = Load::start(&world.server.url(), SIGNALS_PER_SECOND).await;
+    if length >= JUDGED_FROM {
+        warm_up(&load).await;
+    }
     let looks = run(&world, &load, length).await;
     for double in [&world.kalshi, &world.polymarket] {
         double.admin("DELETE", "/faults", Value::Null).await;
