@@ -16,6 +16,8 @@ pub mod cli;
 pub mod clock;
 /// Settings: one table, read once, refused when anything in them is wrong.
 pub mod config;
+/// Points between effects at which a program built for tests dies.
+pub mod crash_points;
 /// Words: ids, money, markets, signals, orders, verdicts, events. Pure.
 pub mod domain;
 /// The mind: decides every order's life. Pure.

@@ -32,7 +32,7 @@ pub async fn run(config: &Config, wanted: Option<Venue>, yes: bool) -> anyhow::R
         return Ok(Exit::Good);
     }
     let bus = bus(config, "arbees-adopt", "engine", &clock).await?;
-    let ownership = own(config, &book, &bus, &clock).await?.context("an account is adopted under a lease")?;
+    let ownership = own(config, &book, &bus, &clock, false).await?.context("an account is adopted under a lease")?;
     let epoch = ownership.epoch();
     let reading = account.read(clock.now().wall).await;
     let reading = reading.context("the account can't be read whole")?;

@@ -16,6 +16,7 @@ use crate::cli::args::{ConfigCommand, KillCommand, RunArgs, SignalCommand};
 use crate::cli::{Args, Client, Command, Exit, Found, LogDesk, Output, Source, Style, carry_out, lint_file};
 use crate::clock::Clock;
 use crate::config::{Config, load};
+use crate::crash_points;
 use crate::domain::market::Venue;
 use crate::event_log::EventStore;
 use crate::event_log::verify::verify_dir;
@@ -111,15 +112,14 @@ async fn rehearse_at<D: Played>(faults: &[String], json: bool) -> anyhow::Result
 
 async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
     use crate::cli::args::Role as Asked;
+    arm(&config)?;
     let role = match args.role {
         Asked::All => Role::All,
         Asked::Engine => Role::Engine,
         Asked::Risk => {
-            tokio::select! {
-                ended = super::run_risk(&config) => ended?,
-                () = interrupted() => {}
-            }
-            return Ok(Exit::Good);
+            let Some(why) = super::run_risk(&config, interrupted()).await? else { return Ok(Exit::Good) };
+            eprintln!("arbees: this risk consumer has ended: {why}");
+            return Ok(Exit::Halted);
         }
     };
     let books = match &args.tape {
@@ -132,6 +132,14 @@ async fn engine(config: Config, args: &RunArgs) -> anyhow::Result<Exit> {
     let bus = super::bus(&config, &format!("arbees-{}", config.instance), "engine", &Clock::system()).await?;
     let running = start(config, role, books, bus).await?;
     Ok(until_the_end(running).await)
+}
+
+/// Errors: what is asked for is no crash point, or this program has none.
+fn arm(config: &Config) -> anyhow::Result<()> {
+    let Some(text) = &config.tools.crash_at else { return Ok(()) };
+    let arming = text.parse().context("ARBEES_CRASH_AT")?;
+    anyhow::ensure!(crash_points::arm(arming), "ARBEES_CRASH_AT: this program was built without crash points; leave it out");
+    Ok(())
 }
 
 /// Runs until a signal of the system, or until the engine halts.

@@ -26,7 +26,7 @@ use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
 use crate::workers::kalshi_books::{KalshiBooks, book_news};
 use crate::workers::kalshi_counter::KalshiCounter;
-use crate::workers::lease::Ownership;
+use crate::workers::lease::{Lease, Ownership};
 use crate::workers::live_books::{BookNews, BookSource, LiveBooks};
 use crate::workers::live_desk::{LiveDesk, LiveVenue};
 use crate::workers::market_feed;
@@ -53,16 +53,26 @@ pub struct Counters {
     pub venues: Vec<Venue>,
 }
 
+/// What a session begins with.
+pub struct Opening<'a> {
+    pub book: &'a Projections,
+    /// On paper, with credentials, orders fill against the venues' own books.
+    pub live_books: bool,
+    /// The risk consumer is in this process.
+    pub judges: bool,
+}
+
 type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
 
 impl Counters {
     /// Errors: a lease that another engine holds; credentials that can't be read.
-    pub async fn open(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
+    pub async fn open(config: &Config, opening: Opening<'_>, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Self> {
+        let Opening { book, live_books, judges } = opening;
         if config.mode == Mode::Paper {
             return Self::on_paper(config, book, clock, live_books);
         }
         let (account, polymarket) = (kalshi_account(config, clock)?, polymarket_account(config, clock)?);
-        let ownership = own(config, book, bus, clock).await?;
+        let ownership = own(config, book, bus, clock, judges).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
         let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership, venues: Vec::new() };
@@ -120,6 +130,8 @@ impl Counters {
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
+        let guard = gate.clone();
+        account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = stream_of(&account, false);
         let counter = KalshiCounter::new(account.venue, gate.clone(), account.fuse_contracts, handle);
         if fuse_blown {
@@ -130,6 +142,8 @@ impl Counters {
 
     async fn add_polymarket(&mut self, config: &Config, account: PolymarketAccount, gate: Gate) {
         account.announce(config).await;
+        let guard = gate.clone();
+        account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = account.start_stream(false, STREAM_EVENTS_MAX);
         // A dry run owns nothing, and must not arm a switch that cancels what another engine rests.
         let heartbeat = if config.mode == Mode::DryRun { None } else { account.start_heartbeat() };
@@ -152,6 +166,11 @@ impl Counters {
     /// Venues whose orders are signed ahead of their approval.
     pub fn prepares(&self) -> Vec<Venue> {
         self.venues.iter().copied().filter(|venue| *venue == Venue::Polymarket && self.paper.is_none()).collect()
+    }
+
+    /// The risk consumer's, where it is in this process and needs one.
+    pub fn risk_lease(&self, config: &Config) -> Option<Arc<Lease>> {
+        self.ownership.as_ref().and_then(|ownership| ownership.lease(&risk_key(config)))
     }
 
     /// The epoch of this session; `None` where no lease gives one.
@@ -191,13 +210,18 @@ fn stream_of(account: &KalshiAccount, levels: bool) -> (Option<StreamHandle>, Op
     (Some(stream::start(Arc::clone(account.venue.client()), settings, events)), Some(stream))
 }
 
-/// One lease for the engine, whose revision is the session's epoch, and one for each account. A dry run owns nothing.
-pub async fn own(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Option<Ownership>> {
-    if config.mode == Mode::DryRun {
+/// One lease for the engine, whose revision is the session's epoch, one for each account, and one for the risk consumer where
+/// this process judges, too. A dry run owns nothing.
+pub async fn own(
+    config: &Config,
+    book: &Projections,
+    bus: &Arc<dyn Bus>,
+    clock: &Clock,
+    judges: bool,
+) -> anyhow::Result<Option<Ownership>> {
+    if !config.mode.is_leased() {
         return Ok(None);
     }
-    bus.wait_connected(BUS_WAIT).await.context("one owner is proven by a lease in NATS")?;
-    let holder = format!("{} (pid {}) since {}", host(), std::process::id(), clock.now().wall);
     let mut keys = vec![(format!("engine.{}.{}", config.mode, config.instance), book.epoch)];
     if let Some(kalshi) = &config.kalshi {
         use secrecy::ExposeSecret;
@@ -205,7 +229,26 @@ pub async fn own(config: &Config, book: &Projections, bus: &Arc<dyn Bus>, clock:
         keys.push((format!("account.kalshi.{}", account.short()), 0));
     }
     keys.extend(account_key(config)?.map(|key| (key, 0)));
-    Ownership::take(bus, clock, &holder, &keys).await.map(Some).map_err(anyhow::Error::msg)
+    keys.extend(judges.then(|| (risk_key(config), 0)));
+    take(bus, clock, &keys).await.map(Some)
+}
+
+/// The lease of a risk consumer that is a process of its own.
+pub async fn own_judgement(config: &Config, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Option<Ownership>> {
+    if !config.mode.is_leased() {
+        return Ok(None);
+    }
+    take(bus, clock, &[(risk_key(config), 0)]).await.map(Some)
+}
+
+pub fn risk_key(config: &Config) -> String {
+    format!("risk.{}.{}", config.mode, config.instance)
+}
+
+async fn take(bus: &Arc<dyn Bus>, clock: &Clock, keys: &[(String, u64)]) -> anyhow::Result<Ownership> {
+    bus.wait_connected(BUS_WAIT).await.context("one owner is proven by a lease in NATS")?;
+    let holder = format!("{} (pid {}) since {}", host(), std::process::id(), clock.now().wall);
+    Ownership::take(bus, clock, &holder, keys).await.map_err(anyhow::Error::msg)
 }
 
 /// The breaker of an earlier session still says so: the order group is reset when somebody has closed that breaker.

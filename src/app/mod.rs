@@ -31,6 +31,7 @@ mod readiness;
 /// The live code against a venue's double.
 pub mod rehearsal;
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Nats};
+use crate::crash_points::{Point, reach};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
 use crate::http::serve;
@@ -54,14 +56,14 @@ use crate::workers::control;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::engine_loop::{self, EngineHandle, Hands};
 use crate::workers::intake;
-use crate::workers::lease::Ownership;
+use crate::workers::lease::{Lease, Ownership};
 use crate::workers::market_feed::{self, TapeProgress};
 use crate::workers::outbox::Outbox;
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::publisher::{self, Publisher};
 use crate::workers::risk_consumer::{self, RiskConsumer, Tell};
 use crate::workers::risk_gate::RiskGate;
-use counters::Counters;
+use counters::{Counters, Opening};
 use readiness::Readiness;
 
 /// How long intake waits for the risk consumer at the start before signals are taken (and vetoed) without it.
@@ -138,21 +140,40 @@ pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections,
     Ok((Arc::new(log), book, report))
 }
 
-/// Runs the risk consumer alone, until the process ends.
-pub async fn run_risk(config: &Config) -> anyhow::Result<()> {
+/// Runs the risk consumer alone, until somebody wants it to end or another one has taken its place: then tells why.
+pub async fn run_risk(config: &Config, end: impl Future<Output = ()>) -> anyhow::Result<Option<String>> {
     let clock = Clock::system();
     let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
     let bus = bus(config, &format!("arbees-risk-{}", config.instance), "risk", &clock).await?;
     let (ready, mut told) = watch::channel(false);
     tracing::info!("{} risk consumer for instance {} at work", config.mode.tag(), config.instance);
-    let consumer = risk_consumer(config, bus, clock, key, ready);
+    let ownership = counters::own_judgement(config, &bus, &clock).await?;
+    let lease = ownership.as_ref().and_then(|ownership| ownership.lease(&counters::risk_key(config)));
+    let consumer = risk_consumer(config, Arc::clone(&bus), clock, key, ready, lease);
     tokio::spawn(async move {
         while told.changed().await.is_ok() {
             tracing::info!("risk consumer {}", if *told.borrow() { "ready" } else { "not ready: it grants nothing" });
         }
     });
-    consumer.run().await;
-    Ok(())
+    let replaced = tokio::select! {
+        () = consumer.run() => None,
+        why = lost(ownership.as_ref()) => Some(why),
+        () = end => None,
+    };
+    if let Some(ownership) = ownership.filter(|_| replaced.is_none()) {
+        ownership.give_back(&*bus).await;
+    }
+    Ok(replaced)
+}
+
+/// Waits until a lease is lost, and tells how.
+async fn lost(ownership: Option<&Ownership>) -> String {
+    if let Some(mut lost) = ownership.map(Ownership::lost)
+        && let Ok(why) = lost.wait_for(Option::is_some).await
+    {
+        return why.clone().unwrap_or_default();
+    }
+    std::future::pending().await
 }
 
 fn risk_consumer(
@@ -161,15 +182,18 @@ fn risk_consumer(
     clock: Clock,
     key: ring::signature::Ed25519KeyPair,
     ready: watch::Sender<bool>,
+    lease: Option<Arc<Lease>>,
 ) -> RiskConsumer {
-    let risk_epoch = clock.now().wall.ms().unsigned_abs();
-    RiskConsumer { bus, clock, mode: config.mode, instance: config.instance.clone(), key, risk_epoch, ready }
+    // Without a lease (paper, dry run) there is nobody to be told apart from but one's own earlier self.
+    let risk_epoch = lease.as_ref().map_or_else(|| clock.now().wall.ms().unsigned_abs(), |lease| lease.revision());
+    RiskConsumer { lease, bus, clock, mode: config.mode, instance: config.instance.clone(), key, risk_epoch, ready }
 }
 
 /// Starts an engine (and with `Role::All` its risk consumer) and returns once it takes signals.
 pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
     let clock = Clock::system();
     let (log, book, report) = open_log(&config).await?;
+    reach(Point::StartLogOpened);
     for repair in &report.repairs {
         tracing::warn!("log repaired: {repair}");
     }
@@ -186,7 +210,9 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let http_addr = listener.local_addr()?;
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
-    let mut counters = Counters::open(&config, &book, &bus, &clock, matches!(books, Books::SignalsOnly)).await?;
+    let opening = Opening { book: &book, live_books: matches!(books, Books::SignalsOnly), judges: role == Role::All };
+    let mut counters = Counters::open(&config, opening, &bus, &clock).await?;
+    reach(Point::StartVenuesOpened);
     let store: Arc<dyn EventStore> = log;
     let settings = Settings {
         account: config.instance.clone(),
@@ -212,6 +238,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         epoch: counters.epoch(),
         head_hash: report.head.hash,
     })));
+    reach(Point::StartSessionBegun);
 
     let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
     let deliveries = Deliveries::default();
@@ -249,7 +276,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     if role == Role::All {
         let key = keys::risk_key_pair(&config.risk.key_path, &config.risk.public_key_path)?;
         let (ready, _) = watch::channel(false);
-        tasks.push(tokio::spawn(risk_consumer(&config, Arc::clone(&bus), clock.clone(), key, ready).run()));
+        tasks.push(tokio::spawn(risk_consumer(&config, Arc::clone(&bus), clock.clone(), key, ready, counters.risk_lease(&config)).run()));
     }
     let (progress, tape) = watch::channel(TapeProgress::default());
     let (http_stop, mut stopped) = watch::channel(false);
@@ -267,6 +294,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     tasks.push(tokio::spawn(async move {
         let (bus, store, deliveries, engine) = taking;
         readiness.wait_for_risk(RISK_WAIT).await;
+        reach(Point::StartUp);
         intake::run(bus, options, store, deliveries, engine).await;
     }));
     if let Some(desk) = counters.paper.clone() {
@@ -324,7 +352,9 @@ impl Running {
         let _ = self.http_stop.send(true);
         self.engine.input(Input::Stop);
         let _ = tokio::time::timeout(STOP_WAIT, self.main).await;
+        reach(Point::StopAsked);
         let _ = tokio::time::timeout(STOP_WAIT, flushed(&*self.log)).await;
+        reach(Point::StopFlushed);
         for task in self.tasks {
             task.abort();
             let _ = task.await;

@@ -84,6 +84,8 @@ pub struct Tools {
     pub nats_server: Option<PathBuf>,
     pub shared: Option<PathBuf>,
     pub fault: Option<String>,
+    /// A crash point as text, which the program itself reads.
+    pub crash_at: Option<String>,
 }
 
 /// One line of `config check`.
@@ -226,6 +228,7 @@ fn config(values: &Values, mode: Mode) -> Config {
             nats_server: values.path_if_any("ARBEES_NATS_SERVER"),
             shared: values.path_if_any("ARBEES_SHARED"),
             fault: values.text("ARBEES_FAULT"),
+            crash_at: values.text("ARBEES_CRASH_AT"),
         },
         effective: settings::all().map(|setting| values.effective(setting)).collect(),
     }

@@ -220,6 +220,11 @@ impl Mode {
         }
     }
 
+    /// Whether one owner is proven by leases, whose revisions are the epochs of engine and risk consumer.
+    pub fn is_leased(self) -> bool {
+        matches!(self, Self::Demo | Self::Live)
+    }
+
     /// The mark at the head of each order line: `[PAPER]`.
     pub fn tag(self) -> &'static str {
         match self {
@@ -256,6 +261,11 @@ impl OrderId {
     pub fn external(venue: &str, order: &VenueOrderId) -> Self {
         let hash = sha256(&[b"arbees external order", venue.as_bytes(), order.as_str().as_bytes()]);
         Self(hash.0[..16].try_into().expect("Invariant: a hash has 32 bytes"))
+    }
+
+    /// Names an order as engines of this kind do (UUID version 5); websites and other programs roll theirs.
+    pub fn is_named_like_ours(id: &ClientOrderId) -> bool {
+        id.as_str().len() == 36 && id.as_str().as_bytes().get(14) == Some(&b'5')
     }
 
     /// What the venue sees as our id: UUIDv5 of the order id.

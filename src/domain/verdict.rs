@@ -125,7 +125,7 @@ reasons! {
     FuseBlown = "fuse_blown",
     /// No valid verdict in time.
     RiskSilent = "risk_silent",
-    /// The risk consumer has seen another history of this log.
+    /// The risk consumer has seen another history of this log, or a venue has orders of ours that it lacks.
     HistoryDiverged = "history_diverged",
     /// The risk consumer has just started and grants nothing yet.
     RiskStarting = "risk_starting",

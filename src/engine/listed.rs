@@ -214,6 +214,7 @@ impl Engine {
         let mut order = external_order(listed, self.book.markets.get(&listed.key), now);
         self.keep_group(&mut order);
         let (order_id, key) = (order.order_id, listed.key.clone());
+        let unwritten = self.unwritten(listed);
         let observed = format!("{:?} {} of {} at {}, order {}", listed.side, listed.quantity, key, listed.price, listed.venue_order_id);
         let event = Event::ExternalOrderSeen { order: Box::new(order), venue_order_id: listed.venue_order_id.clone() };
         self.append(now, vec![event], out);
@@ -223,7 +224,25 @@ impl Engine {
         if matches!(listed.state, VenueState::Canceled | VenueState::Expired) {
             self.venue_ended(now, order_id, listed.state, listed.filled, "ended by whoever placed it".to_owned(), out);
         }
+        if let Some(why) = unwritten {
+            let limit = "a log that knows it: is this an older copy?".to_owned();
+            self.trip(now, Scope::Venue(key.venue), Reason::HistoryDiverged, format!("{why}: {observed}"), limit, out);
+        }
         self.trip(now, Scope::Market(key), Reason::ExternalOrder, observed, "orders of this engine only".to_owned(), out);
+    }
+
+    /// Why a foreign order may be one of ours that this log has lost: then everything it says of the venue is old. A crash
+    /// loses none, each send is on record before it.
+    fn unwritten(&self, listed: &VenueOrder) -> Option<&'static str> {
+        if let Some(id) = &listed.client_order_id {
+            return OrderId::is_named_like_ours(id).then_some("named like ours");
+        }
+        // Where names tell nothing the time does: nobody wrote the log then.
+        let fills = self.unclaimed.get(&(listed.key.clone(), listed.venue_order_id.clone())).into_iter().flatten();
+        let at = listed.created_at.or(fills.map(|fill| fill.at).min())?;
+        let (ended, began) = self.silence;
+        (ended < at.plus_ms(STATED_TO_MS) && at < began && ended > Time::default())
+            .then_some("from the time between the log's last record and this session")
     }
 }
 

@@ -156,10 +156,14 @@ pub struct Engine {
     epoch: u64,
     durable: (u64, Hash),
     started: bool,
+    /// The last record before this session, and its first.
+    silence: (Time, Time),
     halted: Option<String>,
     /// Effective before it is durable.
     killed: bool,
     asks: u64,
+    /// Of the newest risk consumer whose verdict came in this session.
+    risk_epoch: u64,
     /// Some answer was given up on: risk has to hear of it.
     gave_up: bool,
     asked: BTreeMap<OrderId, Asked>,
@@ -209,10 +213,12 @@ impl Engine {
             killed: book.breakers.kill.is_some(),
             epoch: book.epoch,
             durable: (book.seq, Hash::ZERO),
+            silence: (book.recorded_at, book.recorded_at),
             book,
             started: false,
             halted: None,
             asks: 0,
+            risk_epoch: 0,
             gave_up: false,
             asked: BTreeMap::new(),
             asked_signals: BTreeMap::new(),

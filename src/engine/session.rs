@@ -49,6 +49,7 @@ impl Engine {
         self.epoch = start.epoch.unwrap_or(self.book.epoch + 1);
         assert!(self.epoch > self.book.epoch, "Invariant: a session's epoch is newer than every record's");
         self.started = true;
+        self.silence.1 = now.wall;
         self.describing = start.venues.clone();
         self.preparing = start.prepares.clone();
         let logged_at = self.book.recorded_at.plus_ms(CLOCKS_DIFFER_MS);

@@ -71,14 +71,10 @@ impl Engine {
         }
     }
 
-    fn heard(&self, now: Now, asked: &Asked, signed: Option<&SignedVerdict>) -> Said {
-        let silent = |observed: String| {
-            Said::Silent(Failure {
-                reason: Reason::RiskSilent,
-                observed: observed.into(),
-                limit: format!("a valid verdict within {} ms", self.settings.risk_timeout_ms).into(),
-            })
-        };
+    fn heard(&mut self, now: Now, asked: &Asked, signed: Option<&SignedVerdict>) -> Said {
+        let limit = format!("a valid verdict within {} ms", self.settings.risk_timeout_ms);
+        let silent =
+            |observed: String| Said::Silent(Failure { reason: Reason::RiskSilent, observed: observed.into(), limit: limit.into() });
         let Some(signed) = signed else { return silent(format!("no verdict after {} ms", (now.mono.0 - asked.asked_at.0) / 1_000_000)) };
         let verdict = match signed.verify(&self.settings.risk_public_key) {
             Ok(verdict) => verdict,
@@ -91,6 +87,11 @@ impl Engine {
         if verdict.at.epoch != self.epoch || verdict.at.log_id != self.settings.log_id || verdict.at.mode != self.settings.mode {
             return silent("a verdict for another session".to_owned());
         }
+        // One that was stopped and goes on doesn't know what the one in its place has granted since.
+        if self.settings.mode.is_leased() && verdict.risk_epoch < self.risk_epoch {
+            return silent(format!("a verdict of the risk consumer of epoch {} after one of {}", verdict.risk_epoch, self.risk_epoch));
+        }
+        self.risk_epoch = verdict.risk_epoch;
         if !verdict.approved {
             return Said::Vetoed(Failure::among(&verdict.checks));
         }

@@ -55,7 +55,8 @@ fn later(seq: &Option<u64>) -> String {
     seq.map_or(String::new(), |seq| format!(", but record {seq} follows"))
 }
 
-/// Why an append was not made durable. All but `TooLarge` and `TooMany` end the log's life: nothing is ever written again.
+/// Why an append was not made durable. All but `TooLarge`, `TooMany` and `OlderEpoch` end the log's life: nothing is ever
+/// written again.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AppendError {
     #[error(transparent)]
@@ -64,6 +65,8 @@ pub enum AppendError {
     TooMany { records: usize, limit: usize },
     #[error("an append starts at seq {got}, the log goes on at {expected}: engine and log have parted; restart")]
     OutOfOrder { expected: u64, got: u64 },
+    #[error("an append of epoch {got}, but the log has one of epoch {newest}: its writer is no owner any more")]
+    OlderEpoch { newest: u64, got: u64 },
     #[error("the log has failed and takes no more records: {why}; restart after the cause is mended")]
     Failed { why: Arc<str> },
 }

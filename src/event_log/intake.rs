@@ -62,6 +62,8 @@ struct Queue {
 struct Chain {
     /// Of everything taken in, durable or not.
     head: Head,
+    /// Of the newest record taken in.
+    epoch: u64,
     scratch: Vec<u8>,
 }
 
@@ -87,8 +89,8 @@ pub enum NotTaken {
 }
 
 impl Intake {
-    pub fn new(context: ChainContext, head: Head) -> Self {
-        let chain = Mutex::new(Chain { head, scratch: Vec::new() });
+    pub fn new(context: ChainContext, head: Head, epoch: u64) -> Self {
+        let chain = Mutex::new(Chain { head, epoch, scratch: Vec::new() });
         Self { context, chain, queue: Mutex::default(), came: Condvar::new(), room: Condvar::new() }
     }
 
@@ -101,13 +103,17 @@ impl Intake {
         let mut entries = Vec::new();
         index::entries(records, &mut entries);
         let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = encode(&mut chain.scratch, records, &self.context) {
-            return Err(NotTaken::Refused(error, done));
-        }
+        let encoded = newest_epoch(chain.epoch, records);
+        let encoded = encoded.and_then(|epoch| encode(&mut chain.scratch, records, &self.context).map(|()| epoch));
+        let epoch = match encoded {
+            Ok(epoch) => epoch,
+            Err(error) => return Err(NotTaken::Refused(error, done)),
+        };
         let (before, expected) = (chain.head, chain.head.seq + 1);
         let refused = records.first().map(|first| first.seq).filter(|first| *first != expected);
         if refused.is_none() {
-            let Chain { head, scratch } = &mut *chain;
+            chain.epoch = epoch;
+            let Chain { head, scratch, .. } = &mut *chain;
             link(scratch, head);
         }
         let mut queue = self.queue();
@@ -230,6 +236,14 @@ impl Group {
             at = end;
         }
     }
+}
+
+/// Epochs never go back: whoever has an older one was followed by another owner.
+pub(super) fn newest_epoch(newest: u64, records: &[Recorded]) -> Result<u64, AppendError> {
+    records.iter().try_fold(newest, |newest, record| match record.epoch {
+        got if got < newest => Err(AppendError::OlderEpoch { newest, got }),
+        epoch => Ok(epoch),
+    })
 }
 
 /// The frames of one append, neither chained nor sealed.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::frame;
 use super::record::ChainContext;
 use super::segment::{self, HEADER_BYTES, Header, Place};
+use crate::crash_points::{Point, reach};
 use crate::domain::ids::Hash;
 
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
@@ -87,8 +88,11 @@ impl Journal {
         if needed > room && self.tail.used > HEADER_BYTES as u64 {
             self.roll(first_seq, prev_hash)?;
         }
+        reach(Point::JournalAppendBefore);
         self.file.write_all_at(frames, self.tail.used)?;
+        reach(Point::JournalAppendAfter);
         self.file.sync_data()?;
+        reach(Point::JournalSyncAfter);
         let place = Place { number: self.tail.number, offset: self.tail.used, len: frames.len() };
         self.tail.used += needed;
         let is_small = frames.len() < SMALL_COMMIT_BYTES;

@@ -66,11 +66,15 @@ pub struct Log {
 impl Log {
     /// Opens, checks and if need be repairs the log; `fold` gets each record with its hash, in order, on this thread.
     /// When it fails `fold` may have seen records, and nothing but an empty folder was changed.
-    pub fn open(options: &OpenOptions, fold: impl FnMut(&Recorded, &Hash)) -> Result<(Self, OpenReport), OpenError> {
-        let (opened, report) = open::open(options, fold)?;
+    pub fn open(options: &OpenOptions, mut fold: impl FnMut(&Recorded, &Hash)) -> Result<(Self, OpenReport), OpenError> {
+        let mut epoch = 0;
+        let (opened, report) = open::open(options, |recorded, hash| {
+            epoch = recorded.epoch;
+            fold(recorded, hash);
+        })?;
         let Opened { lock, context, head, journal, starts, sled } = opened;
         let shared = Arc::new(Shared::new(context, Places::of(&options.dir).journal, starts, sled, head));
-        let intake = Arc::new(Intake::new(context, head));
+        let intake = Arc::new(Intake::new(context, head, epoch));
         let writer = Writer::new(journal, shared.clone(), intake.clone());
         let spawned = |thread: std::io::Result<JoinHandle<()>>| thread.map_err(OpenError::io("start the writer of", &options.dir));
         let inserter_shared = shared.clone();

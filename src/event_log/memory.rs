@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::dead_letters::{DEAD_LETTERS_MAX, DeadLetter, DeadLetterHead};
 use super::error::{AppendError, ReadError};
 use super::index::{self, IndexEntry, SignalEntry, SignalMark};
+use super::intake::newest_epoch;
 use super::record::{self, ChainContext};
 use super::{APPEND_RECORDS_MAX, Done, EventStore, Head, ReadLimit, StoredBytes};
 use crate::domain::event::Recorded;
@@ -28,6 +29,8 @@ struct State {
     unsynced: VecDeque<Unsynced>,
     /// The seq behind everything appended, synced or not.
     next_seq: u64,
+    /// Of the newest record appended.
+    epoch: u64,
     sync_by_hand: bool,
     failing: Option<String>,
     dead_letters: VecDeque<(DeadLetterHead, Vec<u8>)>,
@@ -114,6 +117,7 @@ impl State {
         if records.len() > APPEND_RECORDS_MAX {
             return Err(AppendError::TooMany { records: records.len(), limit: APPEND_RECORDS_MAX });
         }
+        newest_epoch(self.epoch, records)?;
         for (expected, recorded) in (self.next_seq..).zip(records) {
             if recorded.seq != expected {
                 return Err(AppendError::OutOfOrder { expected, got: recorded.seq });
@@ -166,6 +170,7 @@ impl EventStore for MemoryLog {
             return done(Err(error));
         }
         state.next_seq += records.len() as u64;
+        state.epoch = records.last().map_or(state.epoch, |last| last.epoch);
         state.unsynced.push_back(Unsynced { records, done });
         let by_hand = state.sync_by_hand;
         drop(state);

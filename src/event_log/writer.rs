@@ -8,6 +8,7 @@ use super::index::Seen;
 use super::intake::{Commit, Intake, Work};
 use super::journal::Journal;
 use super::tail::Shared;
+use crate::crash_points::{Point, reach};
 
 /// The one who writes.
 pub struct Writer {
@@ -57,9 +58,11 @@ impl Writer {
             }
         }
         self.shared.queued.fetch_sub(waiting.len(), Ordering::Relaxed);
+        reach(Point::DurableTellBefore);
         for (done, head) in waiting {
             done(failure.clone().map_or(Ok(head), Err));
         }
+        reach(Point::DurableTellAfter);
     }
 }
 
@@ -92,8 +95,10 @@ fn insert_until_closed(shared: &Shared) -> Result<(), String> {
     let mut dirty = false;
     while let Some(load) = shared.next_load(dirty, flush)? {
         let entries = load.entries().filter(|entry| seen.is_new(entry));
+        reach(Point::SledInsertBefore);
         let inserted = shared.sled.insert(&load.frames, entries);
         inserted.map_err(|why| format!("writing sled from seq {} on failed: {why}", load.first_seq()))?;
+        reach(Point::SledInsertAfter);
         shared.inserted(&load);
         dirty = true;
     }

@@ -64,6 +64,8 @@ const SETTLED_KEPT_MS: i64 = 14 * 86_400_000;
 pub enum FoldError {
     #[error("record {got} follows record {after}: the log has a gap or a repeat")]
     Gap { after: u64, got: u64 },
+    #[error("record {seq} is of epoch {got}, older than {newest}: its writer was no owner any more")]
+    OlderEpoch { seq: u64, newest: u64, got: u64 },
     #[error("record {seq} speaks of order {order_id}, which no earlier record requested")]
     UnknownOrder { seq: u64, order_id: OrderId },
 }
@@ -96,6 +98,9 @@ impl Projections {
     pub fn fold(&mut self, record: &Recorded) -> Result<(), FoldError> {
         if record.seq != self.seq + 1 {
             return Err(FoldError::Gap { after: self.seq, got: record.seq });
+        }
+        if record.epoch < self.epoch {
+            return Err(FoldError::OlderEpoch { seq: record.seq, newest: self.epoch, got: record.epoch });
         }
         self.seq = record.seq;
         self.recorded_at = record.recorded_at;

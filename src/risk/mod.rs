@@ -23,6 +23,8 @@ use crate::projections::Projections;
 pub const GRANT_LIVES_MS: u32 = 1_000;
 /// After this long behind a request, the missing records are fetched instead of waited for.
 pub const FETCH_AFTER_MS: i64 = 20;
+/// A reading that has brought nothing for so long is begun anew. Longer than its own time limit and retry take.
+const FETCH_AGAIN_MS: i64 = 2_000;
 /// Hashes of past records that are remembered, to tell a repeat from another history.
 const HASHES_KEPT: usize = 65_536;
 /// Orders that are remembered as answered: a question that comes again comes soon.
@@ -123,6 +125,7 @@ pub struct Risk {
     quiet_until: Mono,
     /// The first reading of the log has ended.
     caught_up: bool,
+    /// The last sign of life of the reading that is under way.
     fetching_since: Option<Mono>,
 }
 
@@ -200,6 +203,10 @@ impl Risk {
         if known != log_id {
             return self.start_over(now, None, effects);
         }
+        if self.mode.is_leased() && recorded.epoch < self.book.epoch {
+            // Of an engine that was stopped and goes on: another owns the log by now, and this is no part of it. Or a repeat.
+            return;
+        }
         if recorded.seq <= self.book.seq {
             if self.hash_at(recorded.seq).is_some_and(|seen| seen != hash) {
                 self.start_over(now, self.witness(), effects);
@@ -216,6 +223,7 @@ impl Risk {
             self.hashes.pop_front();
         }
         self.hashes.push_back(hash);
+        self.fetching_since = self.fetching_since.map(|_| now.mono);
         self.confirm_witness(hash);
         self.release(&recorded.event);
         // Lines crossed long ago may have been lifted by an operator since: only the present counts.
@@ -248,8 +256,17 @@ impl Risk {
         }
     }
 
+    /// The log is to be read from its beginning.
+    pub fn begin(&mut self, now: Now) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.fetch(now, &mut effects);
+        effects
+    }
+
+    /// Not while a reading comes on: under load each live record shows how far behind this fold is, and a reading more for each
+    /// of them would bring every record several times, so that a long log would never be caught up with.
     fn fetch(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let due = self.fetching_since.is_none_or(|since| now.mono >= since.plus_ms(250));
+        let due = self.fetching_since.is_none_or(|since| now.mono >= since.plus_ms(FETCH_AGAIN_MS));
         if due {
             self.fetching_since = Some(now.mono);
             effects.push(Effect::Fetch { from_seq: self.book.seq + 1 });

@@ -1,6 +1,7 @@
 //! Whether the venue takes our orders, as far as the client can tell: why not, and who has to do something.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
@@ -42,21 +43,40 @@ impl Facts {
     }
 }
 
-#[derive(Debug)]
+/// Why nothing that trades may leave this process now, if so.
+type Guard = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 pub struct Standing {
     facts: Mutex<Facts>,
     sender: watch::Sender<VenueStanding>,
+    guard: OnceLock<Guard>,
+}
+
+impl fmt::Debug for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", *self.sender.borrow())
+    }
 }
 
 impl Default for Standing {
     fn default() -> Self {
         let facts = Facts::default();
         let sender = watch::Sender::new(facts.standing());
-        Self { facts: Mutex::new(facts), sender }
+        Self { facts: Mutex::new(facts), sender, guard: OnceLock::new() }
     }
 }
 
 impl Standing {
+    /// Asked right before each request that trades goes to the socket; the first one counts.
+    pub fn guarded_by(&self, guard: impl Fn() -> Option<String> + Send + Sync + 'static) {
+        let _ = self.guard.set(Box::new(guard));
+    }
+
+    /// Errors: why not. Without a guard (a doctor, a test) everything may.
+    pub fn may_trade(&self) -> Result<(), String> {
+        self.guard.get().and_then(|guard| guard()).map_or(Ok(()), Err)
+    }
+
     pub fn watch(&self) -> watch::Receiver<VenueStanding> {
         self.sender.subscribe()
     }

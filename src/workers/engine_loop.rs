@@ -9,6 +9,7 @@ use super::desks::Desks;
 use super::outbox::Outgoing;
 use super::risk_gate::RiskGate;
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::engine::{Command, Effect, Engine, Input, Ticket};
 use crate::event_log::EventStore;
 
@@ -106,8 +107,12 @@ pub async fn run(mut engine: Engine, hands: Hands, mut inbox: Inbox) {
         };
         let stops = matches!(input, Input::Stop);
         let effects = engine.step(hands.clock.now(), input);
-        for effect in effects {
-            carry_out(effect, &hands, &inbox, &mut tickets);
+        if !effects.is_empty() {
+            reach(Point::EffectsBefore);
+            for effect in effects {
+                carry_out(effect, &hands, &inbox, &mut tickets);
+            }
+            reach(Point::EffectsAfter);
         }
         if stops {
             return;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::deliveries::Deliveries;
 use super::engine_loop::EngineHandle;
 use crate::bus::{Bus, SignalsOptions};
+use crate::crash_points::{Point, reach};
 use crate::domain::signal::{Parsed, Rejection, parse};
 use crate::engine::{Earlier, Input, SignalInput};
 use crate::event_log::EventStore;
@@ -26,6 +27,7 @@ pub async fn run(bus: Arc<dyn Bus>, options: SignalsOptions, log: Arc<dyn EventS
     loop {
         let place = deliveries.place().await;
         let delivery = source.next().await;
+        reach(Point::SignalTaken);
         let parsed = parse(&delivery.subject, &delivery.raw, delivery.published_at);
         let (subject, stream_seq) = (delivery.subject.clone(), delivery.stream_seq);
         let earlier = match earlier(&*log, &parsed) {
@@ -39,6 +41,7 @@ pub async fn run(bus: Arc<dyn Bus>, options: SignalsOptions, log: Arc<dyn EventS
         };
         let delivery = deliveries.hold(delivery, place);
         engine.input(Input::Signal(Box::new(SignalInput { delivery, subject, stream_seq, parsed, earlier })));
+        reach(Point::SignalHanded);
     }
 }
 

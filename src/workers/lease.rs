@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::bus::{Bus, LEASE_TTL_MS, LeaseError};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::time::Now;
 
 /// Between two renewals: several may fail before the lease ends.
@@ -59,7 +60,9 @@ impl Lease {
                     return Ok(lease);
                 }
                 Err(error) if clock.now().mono >= began.plus_ms(TAKE_WITHIN_MS) => {
-                    return Err(format!("lease {key}: {error}. One engine owns an account; stop the other one first"));
+                    return Err(format!(
+                        "lease {key}: {error}. There is one owner of an account and one risk consumer; stop the other one first"
+                    ));
                 }
                 Err(LeaseError::Held { by }) if !waiting => {
                     tracing::warn!("lease {key} is held by {by}; waiting up to {} s for it to end", TAKE_WITHIN_MS / 1_000);
@@ -87,7 +90,9 @@ impl Lease {
     async fn renew(&self, bus: &dyn Bus, clock: &Clock) -> Result<(), LeaseError> {
         let asked_at = clock.now();
         let holder = Bytes::copy_from_slice(self.holder.as_bytes());
+        reach(Point::LeaseRenewBefore);
         let revision = bus.lease_take(&self.key, holder, Some(self.revision())).await?;
+        reach(Point::LeaseRenewAfter);
         self.renewed(asked_at, revision);
         Ok(())
     }
@@ -154,6 +159,7 @@ impl Ownership {
         for (key, after_epoch) in keys {
             match Lease::take(&**bus, clock, key, holder, *after_epoch).await {
                 Ok(lease) => {
+                    reach(Point::StartLeaseTaken);
                     let lease = Arc::new(lease);
                     ownership.keepers.push(tokio::spawn(Arc::clone(&lease).keep(Arc::clone(bus), clock.clone(), told.clone())));
                     ownership.leases.push(lease);
@@ -170,6 +176,11 @@ impl Ownership {
     /// Of a session that begins under it; `None` where nothing is owned.
     pub fn epoch(&self) -> Option<u64> {
         self.leases.first().map(|lease| lease.revision())
+    }
+
+    /// The lease with this key, if it is among them.
+    pub fn lease(&self, key: &str) -> Option<Arc<Lease>> {
+        self.leases.iter().find(|lease| lease.key == key).cloned()
     }
 
     pub fn leases(&self) -> &[Arc<Lease>] {

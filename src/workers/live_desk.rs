@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use super::gate::Gate;
+use crate::crash_points::{Point, reach};
 use crate::domain::ids::{MarketId, Mode, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
 use crate::domain::order::Order;
@@ -156,7 +157,9 @@ impl<V: LiveVenue> LiveDesk<V> {
     pub fn heard(&self, event: V::Event, engine: &EngineHandle) -> Heard {
         let Reaction { news: told, describe, account } = self.0.venue.heard(event, &self.followed());
         for one in told {
+            reach(Point::NewsBefore);
             news(engine, one);
+            reach(Point::NewsAfter);
         }
         for id in describe {
             self.describe(BookKey { venue: self.0.venue.venue(), id }, engine);
@@ -211,7 +214,9 @@ fn inputs(told: impl IntoIterator<Item = VenueNews>) -> impl Iterator<Item = Inp
 impl<V: LiveVenue> Desk for LiveDesk<V> {
     fn prepare(&self, order: Order, engine: &EngineHandle) {
         self.task(engine, |inner| async move {
+            reach(Point::PrepareBefore);
             let signed = inner.venue.prepare(&order).await.map(Box::new);
+            reach(Point::PrepareAfter);
             vec![Input::Prepared { order_id: order.order_id, signed }]
         });
     }
@@ -227,6 +232,7 @@ impl<V: LiveVenue> Desk for LiveDesk<V> {
         self.task(engine, |inner| async move {
             let order_id = order.order().order_id;
             let Submitted { outcome, row, news, describe } = inner.submit(&order, attempt, signed.as_deref()).await;
+            reach(Point::SubmitAnswered);
             let row = row.map(|row| VenueNews::Listed(Box::new(row)));
             let mut all = vec![Input::Submitted { order_id, attempt, outcome }];
             all.extend(inputs(news.into_iter().chain(row)));
@@ -245,6 +251,7 @@ impl<V: LiveVenue> Desk for LiveDesk<V> {
                 None => CancelOutcome::Unknown { why: "the venue's name of the order is not known yet".to_owned() },
                 Some(id) => inner.venue.cancel(&order, &id).await,
             };
+            reach(Point::CancelAnswered);
             vec![Input::CancelAnswered { order_id: order.order_id, outcome }]
         });
     }
@@ -253,7 +260,9 @@ impl<V: LiveVenue> Desk for LiveDesk<V> {
         self.task(engine, |inner| async move {
             let begun_at = inner.gate.clock.now().wall;
             let sent_at = first_sent_at.unwrap_or(begun_at);
+            reach(Point::LookUpBefore);
             let (found, fills) = inner.venue.look_up(&order, sent_at, venue_order_id.as_ref()).await;
+            reach(Point::LookUpAfter);
             let mut all: Vec<Input> = inputs(fills.into_iter().map(|fill| VenueNews::Traded(Box::new(fill)))).collect();
             all.push(Input::LookedUp { order_id: order.order_id, begun_at, found });
             all

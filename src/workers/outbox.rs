@@ -13,6 +13,7 @@ use super::recent::Recent;
 use crate::bus::subjects::PING;
 use crate::bus::{Bus, BusError};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::answer::{Answer, AnswerKind};
 use crate::domain::ids::SignalId;
 use crate::engine::DeliveryId;
@@ -93,7 +94,9 @@ impl Outbox {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).note(&answer);
         let payload = serde_json::to_vec(&answer).expect("Invariant: an answer always encodes");
         let id = answer.answer_id.to_string();
+        reach(Point::AnswerBefore);
         let sent = self.bus.publish(&self.subject, payload.into(), Some(&id)).await;
+        reach(Point::AnswerAfter);
         let held = deliveries.into_iter().filter_map(|delivery| self.deliveries.take(delivery)).collect();
         match sent {
             Ok(()) => held,
@@ -118,9 +121,11 @@ impl Outbox {
             }
         }
         for held in answered {
+            reach(Point::AcknowledgeBefore);
             if let Err(error) = held.delivery.ack().await {
                 tracing::warn!("an acknowledgement failed, the signal will come again: {error}");
             }
+            reach(Point::AcknowledgeAfter);
         }
     }
 
@@ -129,7 +134,9 @@ impl Outbox {
         tracing::warn!("signal {stream_seq} on {subject} was rejected: {reason}");
         let letter = DeadLetter { received_at: self.clock.now().wall, subject, stream_seq, reason, signal_id, raw };
         let log = Arc::clone(&self.log);
+        reach(Point::DeadLetterBefore);
         let kept = tokio::task::spawn_blocking(move || log.dead_letter_add(&letter)).await;
+        reach(Point::DeadLetterAfter);
         if !matches!(kept, Ok(Ok(_))) {
             tracing::error!("a rejected message could not be kept: {kept:?}");
         }

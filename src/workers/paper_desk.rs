@@ -9,6 +9,7 @@ use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use super::live_books::LiveBooks;
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::ids::{MarketId, VenueOrderId};
 use crate::domain::market::{BookKey, Market, Settlement, Venue};
 use crate::domain::money::Quantity;
@@ -98,7 +99,9 @@ impl Desk for PaperDesk {
         let quote = quote.map(|seen| paper::SignalQuote { bid: seen.quote.bid, ask: seen.quote.ask, liquidity: seen.liquidity });
         self.at_exchange(engine, move |exchange, now| {
             let order_id = order.order().order_id;
+            reach(Point::PaperSubmitBefore);
             let (outcome, reports) = exchange.submit(&order, quote, now);
+            reach(Point::PaperSubmitAfter);
             let mut inputs = vec![Input::Submitted { order_id, attempt, outcome }];
             inputs.extend(news(reports));
             inputs
@@ -108,7 +111,9 @@ impl Desk for PaperDesk {
     fn cancel(&self, order: Order, _venue_order_id: Option<VenueOrderId>, engine: &EngineHandle) {
         let order_id = order.order_id;
         self.at_exchange(engine, move |exchange, now| {
+            reach(Point::PaperCancelBefore);
             let (outcome, reports) = exchange.cancel(&order_id, now);
+            reach(Point::PaperCancelAfter);
             let mut inputs = news(reports);
             inputs.push(Input::CancelAnswered { order_id, outcome });
             inputs

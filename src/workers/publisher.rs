@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::narrator::Narrator;
 use crate::bus::Bus;
 use crate::bus::envelope::{RANGE_BYTES_MAX, RANGE_RECORDS_MAX, RangeReply, RangeRequest, decode, encode};
+use crate::crash_points::{Point, reach};
 use crate::event_log::EventStore;
 
 const RETRY_MS: u64 = 200;
@@ -53,11 +54,13 @@ impl Publisher {
             }
             for record in &records {
                 let payload = Bytes::copy_from_slice(&record.bytes);
+                reach(Point::PublishBefore);
                 while self.bus.publish(&self.events, payload.clone(), None).await.is_err() {
                     let _ = self.bus.wait_connected(Duration::from_secs(1)).await;
                     tokio::time::sleep(Duration::from_millis(RETRY_MS)).await;
                 }
                 published = record.seq;
+                reach(Point::PublishAfter);
             }
             if !lines_first {
                 records.iter().for_each(|record| narrator.tell(self.log.mode(), record));

@@ -7,11 +7,14 @@ use std::time::Duration;
 use ring::signature::Ed25519KeyPair;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
+use super::lease::Lease;
 use crate::bus::envelope::{RangeReply, RangeRequest, decode, encode};
 use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, Message, Subscription};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::event::Scope;
 use crate::domain::ids::{Instance, LogId, Mode};
 use crate::domain::verdict::{Reason, SignedVerdict};
@@ -50,6 +53,8 @@ pub struct RiskConsumer {
     pub instance: Instance,
     pub key: Ed25519KeyPair,
     pub risk_epoch: u64,
+    /// Without which nothing is said, where leases are needed: another risk consumer has this one's place.
+    pub lease: Option<Arc<Lease>>,
     /// Ready or not, for this process's own health page.
     pub ready: watch::Sender<bool>,
 }
@@ -61,6 +66,7 @@ struct Desk {
     askers: BTreeMap<u64, Message>,
     last_asker: u64,
     fetched: mpsc::Sender<Fetched>,
+    reading: Option<JoinHandle<()>>,
 }
 
 /// What a range read brings.
@@ -77,9 +83,10 @@ impl RiskConsumer {
         let mut requests = subscribed(&*self.bus, &subjects.risk_request).await;
         let (sender, mut fetched) = mpsc::channel(FETCHED_MAX);
         let risk = Risk::new(self.mode, self.risk_epoch);
-        let mut desk = Desk { consumer: self, subjects, risk, askers: BTreeMap::new(), last_asker: 0, fetched: sender };
+        let mut desk = Desk { consumer: self, subjects, risk, askers: BTreeMap::new(), last_asker: 0, fetched: sender, reading: None };
         let mut hello = tokio::time::interval(Duration::from_millis(TELL_EVERY_MS));
-        desk.fetch(1);
+        let begun = desk.risk.begin(desk.consumer.clock.now());
+        desk.carry_out(begun).await;
         loop {
             let wake = desk.wake_ms();
             tokio::select! {
@@ -123,6 +130,7 @@ impl Desk {
                 let hash = record_hash(bytes);
                 let (log_id, mode, prev_hash) = (stored.log_id, stored.mode, stored.prev_hash);
                 self.step(Input::Record { log_id, mode, prev_hash, hash, recorded: Box::new(stored.recorded) }).await;
+                reach(Point::RiskRecordAfter);
             }
             Err(error) => tracing::error!("a record of the log can't be read: {error}"),
         }
@@ -148,20 +156,35 @@ impl Desk {
                 witness.hash.short()
             );
         }
+        self.carry_out(effects).await;
+    }
+
+    async fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Answer { asker, verdict } => {
                     let Some(message) = self.askers.remove(&asker) else { continue };
                     let signed = SignedVerdict::sign(&verdict, &self.consumer.key);
                     let payload = rmp_serde::to_vec_named(&signed).expect("Invariant: a signed verdict always encodes");
+                    reach(Point::RiskAnswerBefore);
+                    // What is never answered is silence: the engine gives the question up and says so in the log.
+                    if self.is_replaced() {
+                        continue;
+                    }
                     if let Err(error) = self.consumer.bus.reply(&message, payload.into()).await {
                         tracing::warn!("a verdict could not be sent: {error}");
                     }
+                    reach(Point::RiskAnswerAfter);
                 }
                 Effect::Fetch { from_seq } => self.fetch(from_seq),
                 Effect::AskTrip { scope, reason, observed, limit } => self.tell(&Tell::Trip { scope, reason, observed, limit }).await,
             }
         }
+    }
+
+    fn is_replaced(&self) -> bool {
+        let now = self.consumer.clock.now();
+        self.consumer.lease.as_ref().is_some_and(|lease| lease.objection(now).is_some())
     }
 
     async fn hello(&mut self) {
@@ -174,13 +197,21 @@ impl Desk {
 
     async fn tell(&self, tell: &Tell) {
         let payload = rmp_serde::to_vec_named(tell).expect("Invariant: a tell always encodes");
+        reach(Point::RiskTellBefore);
+        if self.is_replaced() {
+            return;
+        }
         let _ = self.consumer.bus.publish(&self.subjects.risk_tell, payload.into(), None).await;
+        reach(Point::RiskTellAfter);
     }
 
-    /// Reads the log from `from_seq` to its end, beside everything else.
-    fn fetch(&self, from_seq: u64) {
+    /// Reads the log from `from_seq` to its end, beside everything else, instead of a reading that is still under way.
+    fn fetch(&mut self, from_seq: u64) {
         let (bus, subject, out) = (Arc::clone(&self.consumer.bus), self.subjects.log_read.clone(), self.fetched.clone());
-        tokio::spawn(async move { fetch_range(&*bus, &subject, from_seq, &out).await });
+        let reading = tokio::spawn(async move { fetch_range(&*bus, &subject, from_seq, &out).await });
+        if let Some(earlier) = self.reading.replace(reading) {
+            earlier.abort();
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::desks::Desk;
 use super::engine_loop::EngineHandle;
 use super::live_desk::{Heard, Known, LiveDesk, LiveVenue, news};
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::{VenueMode, VenueNews};
 use crate::domain::time::Mono;
@@ -178,6 +179,7 @@ impl<V: LiveVenue> VenueListener<V> {
         match self.desk.venue().read_account(known).await {
             Ok(reading) => {
                 *last_read = self.now();
+                reach(Point::AccountRead);
                 self.heard(VenueNews::Account(Box::new(reading)));
                 if !streaming {
                     self.poll_books().await;

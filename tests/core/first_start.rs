@@ -3,7 +3,7 @@
 use arbees::domain::event::{Event, Recorded};
 use arbees::domain::ids::{Hash, LogId, Mode};
 use arbees::domain::time::{Mono, Now, Time};
-use arbees::risk::{Input, Risk};
+use arbees::risk::{Effect, Input, Risk};
 
 #[test]
 fn the_first_record_of_an_empty_log_is_not_taken_for_another_log() {
@@ -44,4 +44,18 @@ fn records_that_came_live_while_a_range_was_read_are_no_log_that_was_cut() {
     // Asked behind the fifth, and the log ends before it: an old copy.
     risk.step(now, Input::Fetched { log_id, head_seq: 4, from_seq: 6 });
     assert_eq!(risk.diverged().map(|witness| witness.seq), Some(5));
+}
+
+#[test]
+fn under_load_a_long_log_is_read_once_and_not_anew_for_each_live_record() {
+    let mut risk = Risk::new(Mode::Paper, 1);
+    let at = |ms: i64| Now { wall: Time::from_ms(ms), mono: Mono(ms * 1_000_000) };
+    assert_eq!(risk.begin(at(0)), [Effect::Fetch { from_seq: 1 }]);
+    // The range comes slowly, and in between what the engine publishes meanwhile.
+    for seq in 1..=200 {
+        let (ms, live) = (seq as i64 * 100, 1_000 + seq);
+        assert_eq!((risk.step(at(ms), record(seq)), risk.step(at(ms), record(live))), (vec![], vec![]), "record {seq}");
+    }
+    // A reading that brings nothing any more is begun anew.
+    assert_eq!(risk.step(at(60_000), record(2_000)), [Effect::Fetch { from_seq: 201 }]);
 }

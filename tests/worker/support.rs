@@ -92,6 +92,13 @@ impl NatsServer {
         }
     }
 
+    /// `STOP` it stands still, `CONT` it goes on as if nothing had been.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a server").id();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().expect("kill");
+        assert!(sent.success());
+    }
+
     /// Forgets every stream; only while killed.
     pub fn wipe(&self) {
         assert!(self.child.is_none(), "kill it first");

@@ -49,7 +49,7 @@ pub async fn run(config: &Config, account: &Account, market: Option<&MarketId>, 
     }
     // Nobody else may be trading on this account meanwhile.
     let bus = bus(config, "arbees-doctor", "engine", clock).await?;
-    let ownership = own(config, &Projections::default(), &bus, clock).await.context("is an engine running on this account?")?;
+    let ownership = own(config, &Projections::default(), &bus, clock, false).await.context("is an engine running on this account?")?;
     let ownership = ownership.context("an order is tested under a lease")?;
     let done = place_and_cancel(account, order).await;
     ownership.give_back(&*bus).await;

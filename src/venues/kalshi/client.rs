@@ -20,6 +20,7 @@ use super::key::{KeyError, SigningKey};
 use super::rate::{BASIC, Budget, CostTable, Lane};
 use super::wire::error::Refusal;
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 
 /// An order that would wait longer for its tokens goes back: the signal may be stale by then, which others judge.
 const ORDER_WAIT_MS_MAX: u64 = 250;
@@ -66,6 +67,15 @@ impl Ask {
     /// Whether this places an order.
     fn places(&self) -> bool {
         self.method == Method::POST && self.path == ORDERS_PATH
+    }
+
+    /// Where a program built for tests dies around an order's request.
+    fn points(&self) -> Option<(Point, Point)> {
+        match self.lane {
+            _ if self.places() => Some((Point::KalshiSubmitBefore, Point::KalshiSubmitAfter)),
+            Lane::Cancel(_) => Some((Point::KalshiCancelBefore, Point::KalshiCancelAfter)),
+            _ => None,
+        }
     }
 
     pub fn get(pattern: &'static str, path: impl Into<String>) -> Self {
@@ -165,6 +175,7 @@ impl Client {
         }
         let request = self.request(ask)?;
         let sent = self.clock.now();
+        self.last_look(ask)?;
         let response = self.http.execute(request).await.map_err(|error| unanswered(&format!("{} {}", ask.method, ask.pattern), &error))?;
         listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let status = response.status().as_u16();
@@ -172,6 +183,9 @@ impl Client {
         let body = whole(response)
             .await
             .map_err(|why| CallError::Unclear { why: format!("{} {}: HTTP {status}: {why}", ask.method, ask.pattern) });
+        if let Some((_, after)) = ask.points() {
+            reach(after);
+        }
         if status == 429 {
             let retry_after_ms = Some(self.budget.refused(ask.lane, retry_after_ms));
             return Err(CallError::Refused { refusal: Refusal::read(status, &body.unwrap_or_default()), retry_after_ms });
@@ -184,6 +198,18 @@ impl Client {
         let refusal = Refusal::read(status, &body);
         self.judge(ask, &refusal);
         Err(CallError::Refused { refusal, retry_after_ms: None })
+    }
+
+    /// Between a worker's decision to send and the socket lies the wait for tokens, and whatever stopped this process
+    /// meanwhile: who may not trade any more sends nothing.
+    fn last_look(&self, ask: &Ask) -> Result<(), CallError> {
+        if let Some((before, _)) = ask.points() {
+            reach(before);
+        }
+        match ask.lane {
+            Lane::Read => Ok(()),
+            Lane::Write(_) | Lane::Cancel(_) => self.standing.may_trade().map_err(|why| CallError::NotSent { why }),
+        }
     }
 
     /// A request as it goes over the wire.

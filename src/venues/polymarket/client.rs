@@ -23,6 +23,7 @@ use super::order::OrderSigner;
 use super::rate::{Budget, Lane, Shelf};
 use super::wire::error::Refusal;
 use crate::clock::Clock;
+use crate::crash_points::{Point, reach};
 use crate::domain::report::VenueMode;
 use crate::domain::time::{Mono, Now, Time};
 
@@ -103,6 +104,15 @@ impl Ask {
     pub fn send(method: Method, path: &'static str, body: Option<Vec<u8>>, lane: Lane) -> Self {
         let auth = Auth::Key;
         Self { method, pattern: path, path: path.to_owned(), query: Vec::new(), body, lane, cost: 1, auth, host: Host::Clob }
+    }
+
+    /// Where a program built for tests dies around an order's request.
+    fn points(&self) -> Option<(Point, Point)> {
+        match self.lane {
+            Lane::Order => Some((Point::PolymarketSubmitBefore, Point::PolymarketSubmitAfter)),
+            Lane::Cancel => Some((Point::PolymarketCancelBefore, Point::PolymarketCancelAfter)),
+            Lane::Read(_) => None,
+        }
     }
 
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
@@ -213,10 +223,14 @@ impl Client {
         }
         let request = self.request(ask)?;
         let sent = self.clock.now();
+        self.last_look(ask)?;
         let response = self.http.execute(request).await.map_err(|error| unanswered(&ask.named(), &error))?;
         listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let (status, told) = (response.status().as_u16(), Told::read(response.headers(), sent.wall));
         let body = whole(response).await.map_err(|why| CallError::Unclear { why: format!("{}: HTTP {status}: {why}", ask.named()) });
+        if let Some((_, after)) = ask.points() {
+            reach(after);
+        }
         if status == 429 {
             let retry_after_ms = Some(self.budget.refused(ask.lane, told.retry_after_ms));
             return Err(CallError::Refused { refusal: Refusal::read(status, &body.unwrap_or_default()), retry_after_ms });
@@ -232,6 +246,17 @@ impl Client {
             self.judge(ask, &refusal, retry_after_ms);
         }
         Err(CallError::Refused { refusal, retry_after_ms })
+    }
+
+    /// Between a worker's decision to send and the socket lies the wait for tokens, and whatever stopped this process
+    /// meanwhile: who may not trade any more sends nothing.
+    fn last_look(&self, ask: &Ask) -> Result<(), CallError> {
+        if let Some((before, _)) = ask.points() {
+            reach(before);
+        }
+        // A beat is no order, but it keeps orders alive that are another owner's by then.
+        let changes = ask.auth == Auth::Key && ask.method != Method::GET;
+        if changes { self.standing.may_trade().map_err(|why| CallError::NotSent { why }) } else { Ok(()) }
     }
 
     /// A request as it goes over the wire, signed at this moment.

@@ -174,7 +174,9 @@ fn hit(core: &mut Core, bytes: &[u8]) -> Done {
 fn website_order(core: &mut Core, bytes: &[u8]) -> Done {
     let ask: OrderAsk = asked(bytes)?;
     let (account, market) = (account_of(core, ask.account.as_deref())?, market_of(core, &ask.ticker)?);
-    let client_id = core.new_id().to_string();
+    // A browser rolls its ids (UUID version 4).
+    let mut client_id = core.new_id().to_string();
+    client_id.replace_range(14..15, "4");
     let took = core.place(&NewOrder {
         account,
         market,
