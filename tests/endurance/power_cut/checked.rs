@@ -18,6 +18,8 @@ pub struct Found {
     pub promised: u64,
     pub records: u64,
     pub letters: u64,
+    /// The last seq that was told after the switch was thrown.
+    pub late: u64,
     /// Records and dead letters that were promised and aren't there.
     pub lost: u64,
     pub torn_bytes: u64,
@@ -38,7 +40,7 @@ pub fn is_segment(path: &Path) -> bool {
 
 impl Found {
     /// Opens the log as the engine would and checks all of it; then once more, when nothing may be left to mend.
-    pub fn opened(plan: Plan, dir: &Path, promised: &[Told]) -> Self {
+    pub fn opened(plan: Plan, dir: &Path, promised: &[Told], late: &[Told]) -> Self {
         let options = OpenOptions { segment_bytes: plan.segment_bytes, ..OpenOptions::new(dir, Mode::Paper) };
         let mut seen: Vec<(Recorded, Hash)> = Vec::new();
         let opened = Log::open(&options, |recorded, hash| seen.push((recorded.clone(), *hash)));
@@ -46,6 +48,7 @@ impl Found {
         let mut found = Self { segments: report.segments, records: seen.len() as u64, sled: "whole", ..Self::default() };
         report.repairs.iter().for_each(|repair| found.mended(repair));
         found.promised = check_promised(plan, &seen, promised);
+        found.late = check_promised(plan, &seen, late);
         check_blocks(plan, &seen);
         check_stored(&log, &seen);
         found.letters = promised.iter().filter_map(Told::letter).count() as u64;

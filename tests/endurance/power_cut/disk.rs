@@ -1,8 +1,9 @@
 //! An ext4 of its own in a file, mounted through a loop device, whose power can be cut.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Sparse: only what is written takes room.
@@ -30,6 +31,21 @@ impl Shutdown {
             Self::Flush => "shutdown -f",
             Self::NoFlush => "shutdown",
         }
+    }
+}
+
+/// The program that cuts, started before the moment: a cut must not wait for it.
+pub struct Switch {
+    program: Child,
+    how: Shutdown,
+}
+
+impl Switch {
+    /// From now on nothing is written and every call of the writer fails. Its files stay open.
+    pub fn cut(mut self) {
+        let mut stdin = self.program.stdin.take().expect("its input");
+        stdin.write_all(format!("{}\nquit\n", self.how.command()).as_bytes()).expect("the power is cut");
+        assert!(self.program.wait().expect("it ends").success());
     }
 }
 
@@ -94,9 +110,10 @@ impl Disk {
         self.mount().expect("mounts");
     }
 
-    /// From now on nothing is written and every call of the writer fails. Its files stay open: unmount with [`Self::power_on`] later.
-    pub fn power_off(&mut self, how: Shutdown) {
-        done(Command::new("xfs_io").args(["-x", "-c", how.command()]).arg(self.root())).expect("the power is cut");
+    /// A hand on the switch.
+    pub fn switch(&self, how: Shutdown) -> Switch {
+        let spawned = Command::new("xfs_io").arg("-x").arg(self.root()).stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        Switch { program: spawned.expect("xfs_io starts"), how }
     }
 
     /// What the kernel still holds of the dead file system is thrown away.

@@ -13,17 +13,18 @@ pub struct Row {
 }
 
 pub fn head() {
-    println!("    SEED  SHUTDOWN  BLOCKS UP TO  SEGMENTS  PROMISED     FOUND  LETTERS  TORN BYTES  LOST  SLED");
+    println!("    SEED  SHUTDOWN  BLOCKS UP TO  SEGMENTS  PROMISED  TOLD LATE     FOUND  LETTERS  TORN BYTES  LOST  SLED");
 }
 
 impl Row {
     pub fn print(&self) {
         let Self { seed, shutdown, block_records_max, found } = self;
         println!(
-            "{seed:>8}  {:<8}  {block_records_max:>12}  {:>8}  {:>8}  {:>8}  {:>7}  {:>10}  {:>4}  {}",
+            "{seed:>8}  {:<8}  {block_records_max:>12}  {:>8}  {:>8}  {:>9}  {:>8}  {:>7}  {:>10}  {:>4}  {}",
             shutdown.name(),
             found.segments,
             found.promised,
+            found.late,
             found.records,
             found.letters,
             found.torn_bytes,
@@ -35,7 +36,9 @@ impl Row {
 
 pub fn total(rows: &[Row]) {
     println!();
-    println!("SHUTDOWN  CUTS  PAST {SEGMENTS_MIN} SEGMENTS  RECORDS PROMISED  RECORDS FOUND  DEAD LETTERS  TORN TAILS  LOST");
+    println!(
+        "SHUTDOWN  CUTS  PAST {SEGMENTS_MIN} SEGMENTS  RECORDS PROMISED  RECORDS FOUND  DEAD LETTERS  TORN TAILS  LOST  TOLD LATE AND GONE"
+    );
     for shutdown in [Shutdown::Flush, Shutdown::NoFlush] {
         line(shutdown.name(), rows.iter().filter(|row| row.shutdown == shutdown));
     }
