@@ -16,13 +16,13 @@ fn strace_works() -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_sync_halts_the_engine_and_nothing_is_sent_after_it() {
+async fn s98_a_failed_sync_halts_the_engine_and_nothing_is_sent_after_it() {
     halts_under("fdatasync", "EIO").await;
 }
 
 /// What Linux does to a disk with errors; nobody can do it by hand while files are open for writing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_becomes_read_only_halts_the_engine_and_nothing_is_sent_after_it() {
+async fn s98_a_disk_that_becomes_read_only_halts_the_engine_and_nothing_is_sent_after_it() {
     halts_under("pwrite64", "EROFS").await;
 }
 
