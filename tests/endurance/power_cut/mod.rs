@@ -12,6 +12,7 @@ mod checked;
 mod dice;
 mod disk;
 mod records;
+pub mod seeds;
 mod table;
 mod writer;
 

@@ -51,9 +51,7 @@ fn line<'a>(name: &str, rows: impl Iterator<Item = &'a Row>) {
     let many = sum(|found| u64::from(found.segments >= SEGMENTS_MIN));
     let (promised, found, letters) = (sum(|found| found.promised), sum(|found| found.records), sum(|found| found.letters));
     let torn = sum(|found| u64::from(found.torn_bytes > 0));
-    println!(
-        "{name:<8}  {:>4}  {many:>16}  {promised:>16}  {found:>13}  {letters:>12}  {torn:>10}  {:>4}",
-        rows.len(),
-        sum(|found| found.lost)
-    );
+    let (lost, late) = (sum(|found| found.lost), sum(|found| u64::from(found.late > found.records)));
+    let cuts = rows.len();
+    println!("{name:<8}  {cuts:>4}  {many:>16}  {promised:>16}  {found:>13}  {letters:>12}  {torn:>10}  {lost:>4}  {late:>18}");
 }
