@@ -10,7 +10,7 @@ use crate::arbees::{Place, Process};
 use crate::strategy::{Strategy, open, with};
 use crate::support::{NatsServer, until};
 
-fn strace_works() -> bool {
+pub(super) fn strace_works() -> bool {
     let tried = Command::new("strace").args(["-f", "-e", "trace=none", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }

@@ -11,4 +11,5 @@ mod poison;
 mod repeats;
 mod separate_risk;
 mod settings;
+mod slow_and_late;
 mod tapes;
