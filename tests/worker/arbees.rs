@@ -165,6 +165,10 @@ impl Process {
         self.child.wait().expect("wait for arbees");
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM; returns the exit code.
     pub fn stop(&mut self) -> i32 {
         self.signal("TERM");
