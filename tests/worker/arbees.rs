@@ -177,7 +177,7 @@ impl Process {
 
     /// `STOP` it stands still, `CONT` it goes on as if nothing had been.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("kill");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().expect("kill");
         assert!(sent.success());
     }
 
