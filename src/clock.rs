@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stepped_wall_clock_moves_no_deadline() {
+    fn s102_a_stepped_wall_clock_moves_no_deadline() {
         let (clock, hand) = Clock::manual(Time::from_ms(1_000));
         hand.advance_ms(5);
         hand.set_wall(Time::from_ms(10));

@@ -72,7 +72,7 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
-fn every_bad_value_is_refused_with_its_name_what_was_given_and_what_is_allowed() {
+fn s75_every_bad_value_is_refused_with_its_name_what_was_given_and_what_is_allowed() {
     for (name, bad) in [
         ("MAX_DAILY_LOSS", "abc"),
         ("MAX_DAILY_LOSS", "-1"),
@@ -113,7 +113,7 @@ fn all_problems_come_at_once_one_line_each() {
 }
 
 #[test]
-fn unknown_names_with_our_prefixes_are_refused_and_other_programs_names_are_not() {
+fn s75_unknown_names_with_our_prefixes_are_refused_and_other_programs_names_are_not() {
     for prefix in settings::PREFIXES {
         let name = format!("{prefix}XYZZY_QUUX");
         assert!(refusal(&[(&name, "1")]).contains(&name), "{name}");

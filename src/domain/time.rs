@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn days_turn_at_midnight_of_the_fixed_offset() {
+    fn s66_days_turn_at_midnight_of_the_fixed_offset() {
         let (late, _) = Time::parse("2026-01-27T23:59:59.999Z").expect("time");
         assert_eq!(late.plus_ms(1).day(0), late.day(0) + 1);
         assert_eq!(late.day(60), late.day(0) + 1);

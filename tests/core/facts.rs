@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use crate::rig::Rig;
 use crate::rows::row_limits;
 
-const AT: &str = "2026-01-28T01:14:02.532Z";
+pub const AT: &str = "2026-01-28T01:14:02.532Z";
 
-fn at() -> Time {
+pub fn at() -> Time {
     Time::parse(AT).expect("time").0
 }
 
-fn rig() -> Rig {
+pub fn rig() -> Rig {
     let mut limits = row_limits();
     limits.duplicate_intent_ms = 0;
     Rig::new(limits, at())
 }
 
 /// A good open of `size` contracts at 0.52, changed by `fields`.
-fn signal(id: &str, fields: &[(&str, Value)]) -> Vec<u8> {
+pub fn signal(id: &str, fields: &[(&str, Value)]) -> Vec<u8> {
     let mut signal = json!({
         "signal_id": id, "game_id": "g-1", "sport": "NBA", "team": "Portland Trail Blazers", "side": "yes",
         "market_id": "KXNBAGAME-26JAN27PORWAS-POR", "limit_price": "0.52", "model_prob": 0.71, "size": 10,
@@ -34,22 +34,22 @@ fn signal(id: &str, fields: &[(&str, Value)]) -> Vec<u8> {
     signal.to_string().into_bytes()
 }
 
-fn answered(rig: &mut Rig, id: &str, fields: &[(&str, Value)]) -> (String, Vec<&'static str>) {
+pub fn answered(rig: &mut Rig, id: &str, fields: &[(&str, Value)]) -> (String, Vec<&'static str>) {
     let answer = rig.send("signals.kalshi", &signal(id, fields));
     (answer.answer.as_str().to_owned(), answer.reasons.iter().map(|failure| failure.reason.as_str()).collect())
 }
 
-fn vetoed(rig: &mut Rig, id: &str, fields: &[(&str, Value)], reason: &str) {
+pub fn vetoed(rig: &mut Rig, id: &str, fields: &[(&str, Value)], reason: &str) {
     let (answer, reasons) = answered(rig, id, fields);
     assert!(answer == "vetoed" && reasons.contains(&reason), "{answer} {reasons:?}, not {reason}");
 }
 
-fn requested(rig: &mut Rig, id: &str, fields: &[(&str, Value)]) {
+pub fn requested(rig: &mut Rig, id: &str, fields: &[(&str, Value)]) {
     let (answer, reasons) = answered(rig, id, fields);
     assert_eq!(answer, "requested", "{reasons:?}");
 }
 
-fn held(rig: &Rig) -> Quantity {
+pub fn held(rig: &Rig) -> Quantity {
     rig.engine.book().positions.held().map(|(_, position)| position.held()).sum()
 }
 

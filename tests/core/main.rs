@@ -7,6 +7,7 @@ mod dice;
 mod facts;
 /// A log that is still empty.
 mod first_start;
+mod limits;
 /// Engine, risk and paper exchange without time.
 mod rig;
 /// Rows of signals with their answers.

@@ -34,6 +34,8 @@ pub struct Rig {
     asker: u64,
     depth: u32,
     later: VecDeque<Input>,
+    /// Verdicts on their way, while they are held up.
+    held_up: Option<Vec<Input>>,
 }
 
 const LOG_ID: LogId = LogId([9; 16]);
@@ -58,6 +60,7 @@ impl Rig {
             asker: 0,
             depth: 0,
             later: VecDeque::new(),
+            held_up: None,
         };
         rig.start_risk();
         rig.start_engine();
@@ -140,6 +143,18 @@ impl Rig {
     }
 
     pub fn send(&mut self, subject: &str, raw: &[u8]) -> Answer {
+        let before = self.answers.len();
+        self.deliver(subject, raw);
+        if self.answers.len() == before {
+            // Risk was silent: its time runs out.
+            self.at(Time::from_ms(self.now_ms + 301));
+        }
+        assert_eq!(self.answers.len(), before + 1, "one delivery, one answer");
+        self.answers.last().expect("answered").clone()
+    }
+
+    /// One delivery, answered or not.
+    pub fn deliver(&mut self, subject: &str, raw: &[u8]) {
         let parsed = parse(subject, raw, self.now().wall);
         let id = match &parsed {
             Ok(arbees::domain::signal::Parsed::Signal { signal, .. }) => Some(signal.signal_id.clone()),
@@ -148,7 +163,6 @@ impl Rig {
         };
         self.deliveries += 1;
         let earlier = id.and_then(|id| self.index.get(&id).copied());
-        let before = self.answers.len();
         self.step(Input::Signal(Box::new(SignalInput {
             delivery: self.deliveries,
             subject: subject.into(),
@@ -156,12 +170,24 @@ impl Rig {
             parsed,
             earlier,
         })));
-        if self.answers.len() == before {
-            // Risk was silent: its time runs out.
-            self.at(Time::from_ms(self.now_ms + 301));
+    }
+
+    /// What risk answers from now on is on its way until [`Self::let_go`].
+    pub fn hold_up(&mut self) {
+        self.held_up = Some(Vec::new());
+    }
+
+    /// Everything that was held up arrives, in its order.
+    pub fn let_go(&mut self) {
+        for verdict in self.held_up.take().unwrap_or_default() {
+            self.step(verdict);
         }
-        assert_eq!(self.answers.len(), before + 1, "one delivery, one answer");
-        self.answers.last().expect("answered").clone()
+    }
+
+    /// The process comes back with other limits.
+    pub fn restart_with(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.restart();
     }
 
     pub fn operator(&mut self, command: Command) {
@@ -272,7 +298,11 @@ impl Rig {
             match effect {
                 risk::Effect::Answer { verdict, .. } => {
                     let signed = SignedVerdict::sign(&verdict, &self.key);
-                    self.step(Input::Verdict { order_id: verdict.order_id, signed: Some(signed) });
+                    let arrived = Input::Verdict { order_id: verdict.order_id, signed: Some(signed) };
+                    match &mut self.held_up {
+                        Some(held_up) => held_up.push(arrived),
+                        None => self.step(arrived),
+                    }
                 }
                 risk::Effect::Fetch { .. } => {}
                 risk::Effect::AskTrip { scope, reason, observed, limit } => {

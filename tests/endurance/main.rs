@@ -4,6 +4,8 @@
 #[allow(dead_code)] // the worker's own tests use the rest
 #[path = "../worker/arbees.rs"]
 mod arbees;
+/// Every file of the fuzzers' corpora through the readers it is for.
+mod corpora;
 /// What the log and the venues' own books say, by plain counting.
 mod counting;
 /// kill -9 and SIGSTOP under load, of whoever takes part.
@@ -14,6 +16,8 @@ mod load;
 mod owner;
 /// Death at each named point: S15-S18.
 mod points;
+/// The log on a disk whose power goes.
+mod power_cut;
 /// Minutes of work with bursts and faults: memory, files, and the count.
 mod soak;
 /// A nats-server of its own for each test.

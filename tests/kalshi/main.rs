@@ -24,6 +24,8 @@ mod killed;
 mod kills;
 /// Markets and the exchange live their lives.
 mod lifecycle;
+/// The log fails while an order rests: S98.
+mod log_fails;
 /// What a lost answer leaves open: S1-S4, S8, S10, S12.
 mod lost_answers;
 /// Paper on the venue's own books.

@@ -47,7 +47,7 @@ classes! {
     /// The engine's process dies between two effects.
     EngineCrash = "engine_crash", 5;
     /// The risk consumer's process dies.
-    RiskCrash = "risk_crash", 2;
+    RiskCrash = "risk_crash", 120;
     /// The risk consumer is slow.
     SlowRisk = "slow_risk", 150;
     /// A question or a verdict is lost.

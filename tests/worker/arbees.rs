@@ -165,6 +165,10 @@ impl Process {
         self.child.wait().expect("wait for arbees");
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM; returns the exit code.
     pub fn stop(&mut self) -> i32 {
         self.signal("TERM");
@@ -173,7 +177,7 @@ impl Process {
 
     /// `STOP` it stands still, `CONT` it goes on as if nothing had been.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().expect("kill");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status().expect("kill");
         assert!(sent.success());
     }
 

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn stops_after_the_last_delivery() {
+    fn s50_stops_after_the_last_delivery() {
         let mut inner = Inner::default();
         inner.push(kept(1));
         let options = SignalsOptions { redeliver_after_ms: vec![1], ..SignalsOptions::new("engine") };

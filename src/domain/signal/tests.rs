@@ -195,7 +195,7 @@ fn a_hold_is_decided_before_what_else_is_missing_or_wrong() {
 }
 
 #[test]
-fn only_schema_one_is_known() {
+fn s51_only_schema_one_is_known() {
     for schema in [json!(1), json!(1.0), json!("1"), Json::Null] {
         assert!(read(&with(json!({"schema": schema}))).is_ok(), "{schema}");
     }

@@ -162,7 +162,7 @@ fn the_largest_records_fill_a_block_each() {
 
 /// The folder of the journal is gone when the next segment is due: creating it fails.
 #[test]
-fn a_failed_write_is_final() {
+fn s98_a_failed_write_is_final() {
     let folder = Folder::new();
     let (log, _, _) = open(&folder, 4_096);
     let all = batches(200);

@@ -99,7 +99,7 @@ fn used(folder: &Folder, file: &Path) -> usize {
 }
 
 #[test]
-fn every_flipped_byte_of_a_journal_is_noticed() {
+fn s97_every_flipped_byte_of_a_journal_is_noticed() {
     let (pristine, promised) = small_log(SEGMENT_BYTES);
     let file = journal_file(1);
     let (used, len) = (used(&pristine, &file), fs::metadata(pristine.path().join(&file)).expect("there").len() as usize);
@@ -114,7 +114,7 @@ fn every_flipped_byte_of_a_journal_is_noticed() {
 }
 
 #[test]
-fn a_journal_cut_at_any_length_is_refused() {
+fn s97_a_journal_cut_at_any_length_is_refused() {
     let (pristine, promised) = small_log(SEGMENT_BYTES);
     let file = journal_file(1);
     let used = used(&pristine, &file);
@@ -129,7 +129,7 @@ fn a_journal_cut_at_any_length_is_refused() {
 }
 
 #[test]
-fn bytes_zeroed_from_anywhere_on_are_refused() {
+fn s97_bytes_zeroed_from_anywhere_on_are_refused() {
     let (pristine, promised) = small_log(SEGMENT_BYTES);
     let file = journal_file(1);
     let used = used(&pristine, &file);
@@ -143,7 +143,7 @@ fn bytes_zeroed_from_anywhere_on_are_refused() {
 }
 
 #[test]
-fn damage_in_a_closed_segment_is_refused_even_without_sled() {
+fn s97_damage_in_a_closed_segment_is_refused_even_without_sled() {
     let (pristine, promised) = small_log(1_024);
     let segments = segment::numbers(&pristine.path().join("journal")).expect("listed");
     assert!(segments.len() > 2);
@@ -163,7 +163,7 @@ fn damage_in_a_closed_segment_is_refused_even_without_sled() {
 }
 
 #[test]
-fn an_early_commit_is_not_taken_for_a_torn_tail_even_without_sled() {
+fn s97_an_early_commit_is_not_taken_for_a_torn_tail_even_without_sled() {
     let (pristine, promised) = small_log(SEGMENT_BYTES);
     fs::remove_dir_all(pristine.path().join("sled")).expect("removed");
     let file = journal_file(1);
@@ -179,7 +179,7 @@ fn an_early_commit_is_not_taken_for_a_torn_tail_even_without_sled() {
 
 /// A power cut in the middle of a commit: sled is before it, and any part of its bytes may be on disk.
 #[test]
-fn a_torn_commit_is_cut_and_reported() {
+fn s96_a_torn_commit_is_cut_and_reported() {
     let folder = Folder::new();
     let (log, _, _) = open(&folder, SEGMENT_BYTES);
     let all = batches(RECORDS);
@@ -239,12 +239,12 @@ fn sled_damaged(stride: usize) {
 }
 
 #[test]
-fn a_damaged_sled_is_mended_from_the_journal() {
+fn s97_a_damaged_sled_is_mended_from_the_journal() {
     sled_damaged(211);
 }
 
 #[test]
 #[ignore = "minutes: every byte"]
-fn a_damaged_sled_is_mended_from_the_journal_every_byte() {
+fn s97_a_damaged_sled_is_mended_from_the_journal_every_byte() {
     sled_damaged(1);
 }

@@ -43,7 +43,7 @@ fn append_one_after_sync(log: &MemoryLog, batch: &[Recorded]) {
 }
 
 #[test]
-fn a_failing_disk_refuses_everything_until_the_restart() {
+fn s98_a_failing_disk_refuses_everything_until_the_restart() {
     let log = log();
     let all = batches(40);
     log.sync_by_hand();

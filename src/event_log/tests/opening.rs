@@ -90,7 +90,7 @@ fn a_folder_that_cannot_be_written_says_so() {
 
 /// The journal is complete when the answers are there; sled is caught wherever it is.
 #[test]
-fn a_copy_taken_while_sled_catches_up_has_everything_answered() {
+fn s107_a_copy_taken_while_sled_catches_up_has_everything_answered() {
     let folder = Folder::new();
     let (log, _, _) = open(&folder, 32 * 1024);
     let all = batches(2_000);
@@ -220,7 +220,7 @@ fn a_block_damaged_in_sled_comes_from_the_journal_and_is_mended_at_the_next_star
 }
 
 #[test]
-fn a_journal_short_of_sled_is_refused() {
+fn s97_a_journal_short_of_sled_is_refused() {
     let folder = filled(60, 1 << 20);
     let longer = folder.copy();
     let (log, _, _) = open(&longer, 1 << 20);
@@ -235,7 +235,7 @@ fn a_journal_short_of_sled_is_refused() {
 }
 
 #[test]
-fn a_missing_segment_is_refused() {
+fn s97_a_missing_segment_is_refused() {
     let whole = filled(300, 8 * 1024);
     let segments = segment::numbers(&whole.path().join("journal")).expect("listed").len() as u64;
     assert!(segments > 4);

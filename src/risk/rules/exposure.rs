@@ -50,7 +50,8 @@ pub fn duplicate_intent(case: &Case<'_>) -> Option<Check> {
     let key = order.instrument.book_key();
     let recent = case.projections.orders.of_book(&key).take_while(|r| case.now.ms_since(r.requested_at) < window_ms);
     let logged = recent.filter(|r| !came_to_nothing(r.state)).any(|r| same(&r.order));
-    let granted = case.others.iter().any(|other| same(other));
+    // Off means off: what is granted beside it is no repeat either.
+    let granted = window_ms > 0 && case.others.iter().any(|other| same(other));
     let observed = if logged || granted { "the same side of this market" } else { "nothing alike" };
     Some(Check::new(Reason::DuplicateIntent, !(logged || granted), observed, format!("none within {window_ms} ms")))
 }

@@ -22,9 +22,6 @@ impl World {
         if self.strikes(Class::LeaseLost) {
             self.engine_step(Input::OwnershipLost { why: "the lease is another's".into() });
         }
-        if self.risk.is_some() && self.strikes(Class::RiskCrash) {
-            self.crash_risk();
-        }
         if self.strikes(Class::ClockStep) {
             // Within what the engine allows between its clock and the venues'.
             self.skew_ms = self.dice.between(-900, 900);
@@ -38,7 +35,8 @@ impl World {
         self.risk_tick_at = None;
         self.risk_life += 1;
         self.queue.retain(|_, message| !matches!(message, Message::RestartRisk));
-        let wait = self.dice.between(10, 900);
+        let longest = if self.dice.per_mille(500) { 30 } else { 900 };
+        let wait = self.dice.between(5, longest);
         self.push(wait, Message::RestartRisk);
     }
 

@@ -46,7 +46,9 @@ impl World {
         holds!(now.wall < order.expires_at, "§6: order {id} sent after its signal had expired");
         holds!(!(self.kill_wanted && order.action == Action::Buy), "§3.11: order {id} sent after a kill was asked for");
         let asked = self.asked.get(&id);
-        let in_time = asked.is_none_or(|asked| now.mono < asked.plus_ms(1_500));
+        // The reduce rule counts its second from when risk was given up on.
+        let lives_ms = if order.action == Action::Buy { 1_000 } else { 1_200 };
+        let in_time = asked.is_none_or(|asked| now.mono < asked.plus_ms(lives_ms));
         holds!(attempt > 1 || in_time, "§2.3: order {id} sent long after its verdict had died");
         self.ledger.check_send(order);
         if let Some(signed) = signed {

@@ -308,9 +308,13 @@ impl World {
         let Some(risk) = &mut self.risk else { return };
         let effects = risk.step(now, input);
         let wake = risk.next_wake();
+        let mut approved = false;
         for effect in effects {
             match effect {
                 risk::Effect::Answer { verdict, .. } => {
+                    let reached = self.risk.as_ref().is_none_or(|risk| risk.book().seq >= verdict.at.seq);
+                    holds!(reached || !verdict.approved, "§2.3: order {} approved by a fold that is behind its request", verdict.order_id);
+                    approved |= verdict.approved;
                     let signed = SignedVerdict::sign(&verdict, &self.key);
                     self.answer_engine(verdict.order_id, signed);
                 }
@@ -319,6 +323,10 @@ impl World {
                     self.tell_engine(1, Input::TripAsked { scope, reason, observed, limit })
                 }
             }
+        }
+        // Right after a grant is when it hurts.
+        if approved && self.strikes(Class::RiskCrash) {
+            return self.crash_risk();
         }
         if let Some(due) = wake {
             let wait = (due.0 / 1_000_000 - self.clock_ms).max(1);

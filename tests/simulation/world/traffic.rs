@@ -135,7 +135,7 @@ pub fn quote_of(key: &BookKey, prices: &[i64]) -> Quote {
 
 impl World {
     pub(super) fn plan(&mut self) {
-        let arrivals = 55 + self.dice.below(30) as usize;
+        let arrivals = 65 + self.dice.below(30) as usize;
         let mut at = 400;
         for _ in 0..arrivals {
             let published = self.make_signal(at);

@@ -62,7 +62,7 @@ fn place_in(nats_url: &str) -> Option<(Place, Mounted)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_folder_halts_the_engine_at_once_and_with_room_again_the_log_goes_on() {
+async fn s98_a_full_folder_halts_the_engine_at_once_and_with_room_again_the_log_goes_on() {
     let server = NatsServer::start();
     let Some((place, mounted)) = place_in(&server.url()) else { return };
     let strategy = Strategy::connect(&server.url()).await;
@@ -82,7 +82,7 @@ async fn a_full_folder_halts_the_engine_at_once_and_with_room_again_the_log_goes
 }
 
 #[test]
-fn a_new_log_without_room_is_refused_with_its_folder_and_leaves_nothing_in_the_way() {
+fn s98_a_new_log_without_room_is_refused_with_its_folder_and_leaves_nothing_in_the_way() {
     let Some((place, mounted)) = place_in("embedded") else { return };
     let filler = mounted.fill();
     let said = place.say(&["run"]);
@@ -94,7 +94,7 @@ fn a_new_log_without_room_is_refused_with_its_folder_and_leaves_nothing_in_the_w
 }
 
 #[test]
-fn a_read_only_folder_is_refused_with_its_name_whether_it_holds_a_log_or_not() {
+fn s98_a_read_only_folder_is_refused_with_its_name_whether_it_holds_a_log_or_not() {
     let Some((place, mounted)) = place_in("embedded") else { return };
     mounted.remount("ro");
     let said = place.say(&["run"]);

@@ -29,7 +29,7 @@ async fn trades(strategy: &Strategy, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_channel_kills_within_a_second_and_only_a_hand_revives() {
+async fn s115_every_channel_kills_within_a_second_and_only_a_hand_revives() {
     let server = NatsServer::start();
     let place = Place::new(&server.url())
         .with("DUPLICATE_INTENT_MS", "0")

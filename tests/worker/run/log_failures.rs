@@ -10,19 +10,19 @@ use crate::arbees::{Place, Process};
 use crate::strategy::{Strategy, open, with};
 use crate::support::{NatsServer, until};
 
-fn strace_works() -> bool {
+pub(super) fn strace_works() -> bool {
     let tried = Command::new("strace").args(["-f", "-e", "trace=none", "true"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_sync_halts_the_engine_and_nothing_is_sent_after_it() {
+async fn s98_a_failed_sync_halts_the_engine_and_nothing_is_sent_after_it() {
     halts_under("fdatasync", "EIO").await;
 }
 
 /// What Linux does to a disk with errors; nobody can do it by hand while files are open for writing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_becomes_read_only_halts_the_engine_and_nothing_is_sent_after_it() {
+async fn s98_a_disk_that_becomes_read_only_halts_the_engine_and_nothing_is_sent_after_it() {
     halts_under("pwrite64", "EROFS").await;
 }
 

@@ -12,4 +12,5 @@ mod repeats;
 mod secured;
 mod separate_risk;
 mod settings;
+mod slow_and_late;
 mod tapes;

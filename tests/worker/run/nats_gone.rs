@@ -9,7 +9,7 @@ use crate::strategy::{Strategy, open, with};
 use crate::support::{NatsServer, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_engine_without_nats_says_so_and_trades_once_it_is_there() {
+async fn s53_an_engine_without_nats_says_so_and_trades_once_it_is_there() {
     let mut server = NatsServer::absent("");
     let place = Place::new(&server.url());
     let mut engine = place.start(&["run"]);
@@ -30,7 +30,7 @@ async fn an_engine_without_nats_says_so_and_trades_once_it_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_in_the_middle_costs_no_signal_and_repeats_no_order() {
+async fn s53_a_server_killed_in_the_middle_costs_no_signal_and_repeats_no_order() {
     let mut server = NatsServer::start();
     let place = Place::new(&server.url()).with("MAX_ORDERS_PER_MINUTE", "1000").with("MAX_ORDERS_PER_HOUR", "1000");
     let strategy = Strategy::connect(&server.url()).await;

@@ -33,7 +33,7 @@ fn poisons() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn poison_is_rejected_and_kept_and_the_next_good_signal_trades() {
+async fn s50_poison_is_rejected_and_kept_and_the_next_good_signal_trades() {
     let server = NatsServer::start();
     let place = Place::new(&server.url());
     let strategy = Strategy::connect(&server.url()).await;

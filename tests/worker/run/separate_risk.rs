@@ -34,7 +34,7 @@ async fn world_with(settings: &[(&str, &str)]) -> World {
 const MARKET: &str = "KXNBAGAME-26JAN07TORCHA-TOR";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_risk_opens_are_vetoed_and_closes_flow_and_with_it_opens_flow_again() {
+async fn s58_without_risk_opens_are_vetoed_and_closes_flow_and_with_it_opens_flow_again() {
     let World { place, strategy, mut engine, mut risk, _server } = world().await;
     assert_eq!(strategy.ask(&open("with", MARKET)).await["answer"], "requested");
     until("the fill", async || (place.json(&["positions", "--json"])[0]["quantity"] == "10").then_some(())).await;
@@ -67,7 +67,7 @@ async fn without_risk_opens_are_vetoed_and_closes_flow_and_with_it_opens_flow_ag
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn verdicts_of_another_key_are_silence_until_it_is_the_one_and_verify_knows_both() {
+async fn s60_verdicts_of_another_key_are_silence_until_it_is_the_one_and_verify_knows_both() {
     let World { place, strategy, mut engine, mut risk, _server } = world().await;
     assert_eq!(strategy.ask(&open("first key", MARKET)).await["answer"], "requested");
     risk.kill();
@@ -108,7 +108,7 @@ async fn given_up(place: &Place) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn verdicts_of_a_risk_consumer_that_stood_still_come_too_late_to_count() {
+async fn s59_verdicts_of_a_risk_consumer_that_stood_still_come_too_late_to_count() {
     // Room for one open order in the game: a late grant that was held for good would stand in the way of the next one.
     // A verdict lives 1000 ms, longer than the engine waits: also one that still lives must not count once it was given up.
     let World { place, strategy, mut engine, mut risk, _server } =
@@ -156,7 +156,7 @@ async fn verdicts_of_a_risk_consumer_that_stood_still_come_too_late_to_count() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_old_history_is_noticed_by_the_risk_consumer_that_lives_on() {
+async fn s97_a_restored_old_history_is_noticed_by_the_risk_consumer_that_lives_on() {
     let World { place, strategy, mut engine, risk: _risk, _server } = world().await;
     assert_eq!(strategy.ask(&open("kept", MARKET)).await["answer"], "requested");
     assert_eq!(engine.stop(), 0);

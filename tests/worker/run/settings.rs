@@ -7,7 +7,7 @@ use crate::strategy::{open, with};
 use serde_json::json;
 
 #[test]
-fn a_wrong_setting_refuses_the_start_with_one_line_that_names_it() {
+fn s75_a_wrong_setting_refuses_the_start_with_one_line_that_names_it() {
     for (name, value, words) in [
         ("MAX_GAME_EXPOSUR", "100", "MAX_GAME_EXPOSURE"),
         ("RISK_NONSENSE", "1", "RISK_NONSENSE"),
