@@ -197,9 +197,9 @@ impl Projections {
             Event::OpeningBalance { account, cash, found } => self.cash.opening(*account, *cash, found.as_ref(), at),
             Event::CashCounted { venue, day, theirs, read_through, .. } => self.cash.counted(*venue, *day, *theirs, *read_through, at),
             Event::CashMoved { account, id, amount, .. } => self.cash.moved(*account, id, *amount),
-            Event::BreakerTripped { scope, reason, observed, limit } => {
-                self.breakers.trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at, probe: None })
-            }
+            Event::BreakerTripped { scope, reason, observed, limit } => self
+                .breakers
+                .trip(scope.clone(), Trip { reason: *reason, observed: observed.clone(), limit: limit.clone(), at, probe: None }),
             Event::BreakerProbing { scope } => {
                 self.breakers.probing(scope);
                 self.activity.succeeded();

@@ -122,6 +122,7 @@ pub fn names(set: u64) -> String {
 
 /// A set of `a,b,c`.
 pub fn parse(text: &str) -> u64 {
-    let one = |word: &str| Class::ALL.iter().find(|(_, known, _)| *known == word).unwrap_or_else(|| panic!("OFF: no fault is called {word:?}")).0;
+    let one =
+        |word: &str| Class::ALL.iter().find(|(_, known, _)| *known == word).unwrap_or_else(|| panic!("OFF: no fault is called {word:?}")).0;
     text.split(',').filter(|word| !word.is_empty()).map(|word| bit(one(word))).sum()
 }

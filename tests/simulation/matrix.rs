@@ -60,7 +60,8 @@ impl Matrix {
         let head: String = (0..Class::ALL.len()).map(|n| format!("{n:>6}")).collect();
         println!("{:<36}{:>8}{head}", "", "all");
         for ((event, phase), (all, under)) in &self.cells {
-            let row: String = Class::ALL.iter().map(|(class, _, _)| cell(under[*class as usize], explained(event, *phase, *class).is_some())).collect();
+            let row: String =
+                Class::ALL.iter().map(|(class, _, _)| cell(under[*class as usize], explained(event, *phase, *class).is_some())).collect();
             println!("{:<36}{all:>8}{row}", format!("{event} {phase:?}"));
         }
         println!("  . : can't come together, explained in matrix.rs");

@@ -181,11 +181,6 @@ impl Process {
         assert!(sent.success());
     }
 
-    /// Of the system.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits until it ends by itself.
     pub fn exit_code(&mut self) -> i32 {
         let started = Instant::now();

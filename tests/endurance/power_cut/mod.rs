@@ -8,7 +8,7 @@
 
 mod checked;
 #[allow(dead_code)] // the core's own worlds use the rest
-#[path = "../../core/dice.rs"]
+#[path = "../../simulation/dice.rs"]
 mod dice;
 mod disk;
 mod records;

@@ -169,7 +169,11 @@ impl Holding {
         let of = if self.signed > Quantity::ZERO { own } else { own.other() };
         let each = settlement.payout(of).expect("no voids here");
         let paid = Usd::from_micros(down(each.micros(), self.signed.abs().micros(), ONE));
-        if self.venue == Some(Venue::Polymarket) { self.payable += paid } else { self.cash += paid }
+        if self.venue == Some(Venue::Polymarket) {
+            self.payable += paid
+        } else {
+            self.cash += paid
+        }
         (self.signed, self.cost) = (Quantity::ZERO, Usd::ZERO);
     }
 

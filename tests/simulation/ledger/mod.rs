@@ -211,7 +211,10 @@ impl Ledger {
             Event::OrderAcked { order_id, venue_order_id, .. } => {
                 let told = &self.orders[order_id];
                 let placed = truth.venues[&told.venue()].orders.get(order_id);
-                holds!(placed.is_some_and(|placed| placed.name == *venue_order_id), "§3.3: order {order_id} acknowledged under a name that it hasn't");
+                holds!(
+                    placed.is_some_and(|placed| placed.name == *venue_order_id),
+                    "§3.3: order {order_id} acknowledged under a name that it hasn't"
+                );
             }
             Event::OrderRejected { order_id, .. } => self.must_not_be_there(order_id, truth, "§3.3: rejected"),
             Event::OrderNotPlaced { order_id, cause } => {
@@ -253,7 +256,9 @@ impl Ledger {
                 let ours = self.equity();
                 holds!(ours == *equity, "§3.7: the day opens with ${equity}, counted from the log it is ${ours}");
             }
-            Event::ReconciliationDiverged { what, ours, theirs, .. } => panic!("reconciliation: {what} called {theirs} against {ours}: nothing differs"),
+            Event::ReconciliationDiverged { what, ours, theirs, .. } => {
+                panic!("reconciliation: {what} called {theirs} against {ours}: nothing differs")
+            }
             Event::ExternalOrderSeen { order, .. } => {
                 let by_hand = truth.venues[&order.instrument.venue].orders.get(&order.order_id).is_some_and(|placed| !placed.ours);
                 holds!(by_hand, "an order of ours was taken for a stranger's: {}", order.order_id);
@@ -324,7 +329,12 @@ impl Ledger {
     pub fn check_fold_of(&self, book: &Projections, order_id: &OrderId) {
         let (Some(told), Some(record)) = (self.orders.get(order_id), book.orders.get(order_id)) else { return };
         holds!(record.filled == told.filled, "§3.5: order {order_id} shows {} filled, the records say {}", record.filled, told.filled);
-        holds!(record.outstanding() == told.outstanding(), "§3.5: order {order_id} holds {} back, the records say {}", record.outstanding(), told.outstanding());
+        holds!(
+            record.outstanding() == told.outstanding(),
+            "§3.5: order {order_id} holds {} back, the records say {}",
+            record.outstanding(),
+            told.outstanding()
+        );
         let key = told.order.instrument.book_key();
         let shown = book.positions.get(&key).map_or(Quantity::ZERO, |position| position.in_book_terms());
         let held = self.books.get(&key).map_or(Quantity::ZERO, |holding| holding.signed);

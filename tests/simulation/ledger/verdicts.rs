@@ -68,7 +68,8 @@ impl Ledger {
         let stake = |one: &Order| one.cost_bound(one.quantity);
         let (mut game, mut venue, mut total) = (stake(order), stake(order), stake(order));
         let of_orders = self.orders.values().filter(|told| told.is_live() && told.order.action == Action::Buy);
-        let orders = of_orders.map(|told| (told.order.groups.game.clone(), told.venue(), told.reserved(), told.order.groups.stance.clone()));
+        let orders =
+            of_orders.map(|told| (told.order.groups.game.clone(), told.venue(), told.reserved(), told.order.groups.stance.clone()));
         let of_books = self.books.iter().filter_map(|(key, holding)| Some((key, holding, holding.stance()?)));
         let books = of_books.map(|(key, holding, stance)| {
             (holding.groups.as_ref().map(|groups| groups.game.clone()).expect("held"), key.venue, holding.cost, stance)
@@ -81,7 +82,12 @@ impl Ledger {
             if its_game == order.groups.game {
                 game += cost;
                 let opposite = opposes(&stance, &order.groups.stance);
-                holds!(!opposite, "§6: order {} takes the other side of game {its_game}: {:?} against {stance:?} at {its_venue}", order.order_id, order.groups.stance);
+                holds!(
+                    !opposite,
+                    "§6: order {} takes the other side of game {its_game}: {:?} against {stance:?} at {its_venue}",
+                    order.order_id,
+                    order.groups.stance
+                );
             }
         }
         holds!(game <= limits.game_exposure_max, "§6: ${game} at stake in game {}", order.groups.game);
@@ -103,8 +109,15 @@ impl Ledger {
         holds!(told.approved, "§3.2: order {order_id} is sent without an approval");
         holds!(attempt == told.attempts + 1, "§3.2: attempt {attempt} of order {order_id} after {}", told.attempts);
         let first = attempt == 1;
-        holds!(with_bytes == (first && !told.venue().nets_outcomes()), "§3.2: the bytes of order {order_id} are on record with its first attempt");
-        holds!(first || told.phase != Phase::Unknown || order.tif.rests(), "§3.4: {:?} order {order_id} of unknown fate sent again", order.tif);
+        holds!(
+            with_bytes == (first && !told.venue().nets_outcomes()),
+            "§3.2: the bytes of order {order_id} are on record with its first attempt"
+        );
+        holds!(
+            first || told.phase != Phase::Unknown || order.tif.rests(),
+            "§3.4: {:?} order {order_id} of unknown fate sent again",
+            order.tif
+        );
         holds!(order.action == Action::Buy || !first || self.closes_fit(order), "§3.4: closes of more than is held, with order {order_id}");
     }
 
@@ -159,7 +172,11 @@ impl Ledger {
         if by != "probe" {
             return;
         }
-        let acknowledged = |id: &OrderId| self.orders.get(id).is_some_and(|told| told.phase == Phase::Working || told.phase > Phase::NotPlaced || told.phase == Phase::Filled);
+        let acknowledged = |id: &OrderId| {
+            self.orders
+                .get(id)
+                .is_some_and(|told| told.phase == Phase::Working || told.phase > Phase::NotPlaced || told.phase == Phase::Filled)
+        };
         let closed = matches!(&open.probe, Some(Some(id)) if acknowledged(id)) && open.reason == Reason::ConsecutiveErrors;
         holds!(closed, "§3.11: {scope} closed by a probe: {open:?}");
     }

@@ -58,7 +58,8 @@ impl SimVenue {
     fn sellable(&self, order: &Order) -> Quantity {
         let key = order.instrument.book_key();
         let resting = self.orders.values().filter(|placed| placed.ended.is_none() && placed.order.action == Action::Sell);
-        let offered: Quantity = resting.filter(|placed| placed.order.instrument.book_key() == key).map(|placed| placed.order.quantity).sum();
+        let offered: Quantity =
+            resting.filter(|placed| placed.order.instrument.book_key() == key).map(|placed| placed.order.quantity).sum();
         (self.held.get(&key).copied().unwrap_or_default() - self.in_the_air(&key).0 - offered).or_zero()
     }
 

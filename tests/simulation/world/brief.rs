@@ -14,7 +14,10 @@ fn cut(text: String) -> String {
 fn order(order: &Order) -> String {
     let Order { order_id, signal_id, revision, action, tif, quantity, limit, .. } = order;
     let (key, game) = (order.instrument.book_key(), &order.groups.game);
-    format!("{order_id:.8} ({signal_id}.{revision}) {action:?} {} {tif:?} {quantity} at {limit} of {key}, game {game}", order.instrument.outcome)
+    format!(
+        "{order_id:.8} ({signal_id}.{revision}) {action:?} {} {tif:?} {quantity} at {limit} of {key}, game {game}",
+        order.instrument.outcome
+    )
 }
 
 pub fn record(recorded: &Recorded) -> String {
@@ -28,7 +31,10 @@ pub fn record(recorded: &Recorded) -> String {
         }
         Event::SubmitStarted { order_id, attempt, .. } => format!("SubmitStarted {order_id:.8} {attempt}"),
         Event::Filled(fill) => {
-            format!("Filled {} of {:.8}: {:?} {} {} at {}, settled {}", fill.trade_id, fill.order_id, fill.action, fill.instrument.outcome, fill.quantity, fill.price, fill.settled)
+            format!(
+                "Filled {} of {:.8}: {:?} {} {} at {}, settled {}",
+                fill.trade_id, fill.order_id, fill.action, fill.instrument.outcome, fill.quantity, fill.price, fill.settled
+            )
         }
         Event::MarketSeen { market } => format!("MarketSeen {} {:?}", market.key, market.status),
         Event::LimitsLoaded { .. } => "LimitsLoaded".to_owned(),
@@ -75,10 +81,26 @@ fn input(input: &Input) -> String {
         Input::LookedUp { order_id, found, .. } => format!("looked up {order_id:.8}: {found:?}"),
         Input::Described { key, found } => format!("described {key}, {}", found.is_ok()),
         Input::Venue(news) => match &**news {
-            VenueNews::Traded(fill) => format!("traded {} {} {:?} {} {} at {} {:?}", fill.trade_id, fill.venue_order_id.as_str().chars().take(10).collect::<String>(), fill.side, fill.quantity, fill.key, fill.price, fill.settlement),
+            VenueNews::Traded(fill) => format!(
+                "traded {} {} {:?} {} {} at {} {:?}",
+                fill.trade_id,
+                fill.venue_order_id.as_str().chars().take(10).collect::<String>(),
+                fill.side,
+                fill.quantity,
+                fill.key,
+                fill.price,
+                fill.settlement
+            ),
             VenueNews::Account(reading) => {
                 let held: Vec<String> = reading.positions.iter().map(|p| format!("{} {}", p.key.id, p.signed)).collect();
-                format!("account of {} through {}: ${}, {}, {} orders", reading.venue, reading.read_through, reading.cash, held.join(", "), reading.open_orders.len())
+                format!(
+                    "account of {} through {}: ${}, {}, {} orders",
+                    reading.venue,
+                    reading.read_through,
+                    reading.cash,
+                    held.join(", "),
+                    reading.open_orders.len()
+                )
             }
             other => format!("{other:?}"),
         },

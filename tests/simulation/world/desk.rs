@@ -1,12 +1,12 @@
 //! The way to the venues and back: requests arrive, answers travel, news come early, late, twice or not at all.
 
+use arbees::domain::ids::sha256;
 use arbees::domain::ids::{OrderId, VenueOrderId};
 use arbees::domain::market::{BookKey, Venue};
+use arbees::domain::money::{Rounding, Usd};
 use arbees::domain::order::{Action, Order, TimeInForce};
 use arbees::domain::report::{CancelOutcome, Description, FillSettlement, LookUp, SubmitOutcome, VenueMode, VenueNews};
 use arbees::domain::signed::{SignedOrder, VenueOrderType};
-use arbees::domain::ids::sha256;
-use arbees::domain::money::{Rounding, Usd};
 use arbees::engine::Input;
 
 use super::{Message, STALE_MS, World, traffic};

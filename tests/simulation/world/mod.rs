@@ -1,6 +1,8 @@
 //! One queue, one clock, one seed. Every message takes its time, may be lost, repeated or overtaken; a crash drops what was in
 //! the air and the unsynced tail of the log.
 
+/// What lies in the air, faults struck, and time.
+mod air;
 /// The log with its unsynced tail, and the way of records to the risk consumer.
 mod book;
 /// Messages and records in a line each.
@@ -9,8 +11,6 @@ mod brief;
 mod crashes;
 /// The way to the venues and back.
 mod desk;
-/// What lies in the air, faults struck, and time.
-mod air;
 /// What operators and strangers do.
 mod people;
 /// In the end.
@@ -57,7 +57,13 @@ enum Message {
     Range(u64, u64, u64),
     Sync(u64, u64),
     Deliver(usize),
-    ArriveSubmit { life: u64, sent_ms: i64, order: Box<Order>, attempt: u32, signed: Option<Box<SignedOrder>> },
+    ArriveSubmit {
+        life: u64,
+        sent_ms: i64,
+        order: Box<Order>,
+        attempt: u32,
+        signed: Option<Box<SignedOrder>>,
+    },
     ArriveCancel(u64, Box<Order>),
     LookUp(u64, Box<Order>),
     Identify(u64, BookKey, VenueOrderId),
@@ -219,7 +225,9 @@ impl World {
             Message::Range(life, from_seq, head_seq) if life == self.risk_life => self.range(from_seq, head_seq),
             Message::ToEngine(..) | Message::ToRisk(..) | Message::Sync(..) | Message::Range(..) => {}
             Message::Deliver(n) => self.deliver(n),
-            Message::ArriveSubmit { life, sent_ms, order, attempt, signed } => self.arrive_submit(life, sent_ms, &order, attempt, signed.as_deref()),
+            Message::ArriveSubmit { life, sent_ms, order, attempt, signed } => {
+                self.arrive_submit(life, sent_ms, &order, attempt, signed.as_deref())
+            }
             Message::ArriveCancel(life, order) => self.arrive_cancel(life, &order),
             Message::LookUp(life, order) => self.look_up(life, &order),
             Message::Identify(life, key, name) => self.identify(life, key, name),

@@ -231,7 +231,13 @@ impl World {
     }
 }
 
-fn by_hand(venue: Venue, name: &arbees::domain::ids::VenueOrderId, instrument: Instrument, quantity: Quantity, now: arbees::domain::time::Time) -> Order {
+fn by_hand(
+    venue: Venue,
+    name: &arbees::domain::ids::VenueOrderId,
+    instrument: Instrument,
+    quantity: Quantity,
+    now: arbees::domain::time::Time,
+) -> Order {
     let ends_at = now.plus_ms(20_000);
     Order {
         order_id: OrderId::external(venue.as_str(), name),

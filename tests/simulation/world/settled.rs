@@ -29,7 +29,10 @@ impl World {
         let until_tomorrow = |record: &&arbees::projections::OrderRecord| self.is_until_tomorrow(record.state, &record.order);
         if let Some(record) = engine.book().orders.live().find(|record| !until_tomorrow(record)) {
             let (id, state) = (record.order.order_id, record.state);
-            return format!("order {id} ({:?} {:?} at {}) is {state}, {} of {} filled", record.order.action, record.order.tif, record.order.instrument.venue, record.filled, record.order.quantity);
+            return format!(
+                "order {id} ({:?} {:?} at {}) is {state}, {} of {} filled",
+                record.order.action, record.order.tif, record.order.instrument.venue, record.filled, record.order.quantity
+            );
         }
         if let Some(waits) = self.signals.iter().find(|published| !published.acked) {
             return format!("signal {} is not answered", waits.signal.signal_id);
@@ -42,7 +45,12 @@ impl World {
         }
         let differs = self.venues.keys().find(|venue| self.differs(**venue));
         if let Some(venue) = differs {
-            return format!("{venue} holds {:?} and ${}, the records say ${}", self.venues[venue].held, self.venues[venue].cash, self.ledger.cash(*venue));
+            return format!(
+                "{venue} holds {:?} and ${}, the records say ${}",
+                self.venues[venue].held,
+                self.venues[venue].cash,
+                self.ledger.cash(*venue)
+            );
         }
         let travelling = |message: &&Message| matches!(message, Message::ArriveSubmit { .. } | Message::ArriveCancel(..));
         if let Some(message) = self.queue.values().find(travelling) {
@@ -77,14 +85,22 @@ impl World {
             holds!(told.is_done() || waits, "liveness: order {id} is still {:?}", told.phase);
             let at_venue = &self.venues[&told.venue()];
             let there = at_venue.filled(&id);
-            let failed: Quantity = at_venue.trades.iter().filter(|t| t.order_id == id && t.standing() == arbees::domain::report::FillSettlement::Failed).map(|t| t.quantity).sum();
+            let failed: Quantity = at_venue
+                .trades
+                .iter()
+                .filter(|t| t.order_id == id && t.standing() == arbees::domain::report::FillSettlement::Failed)
+                .map(|t| t.quantity)
+                .sum();
             holds!(told.filled == there - failed, "§3.5: order {id} has {} filled, at the venue {}", told.filled, there - failed);
         }
         for (venue, at_venue) in &self.venues {
             for (order_id, placed) in &at_venue.orders {
                 let told = self.ledger.orders.get(order_id);
                 holds!(told.is_some() || !placed.ours, "§3.2: {venue} has order {order_id}, which the log doesn't know");
-                holds!(told.is_some() || at_venue.filled(order_id).is_zero(), "reconciliation: fills of {order_id} at {venue} never came in");
+                holds!(
+                    told.is_some() || at_venue.filled(order_id).is_zero(),
+                    "reconciliation: fills of {order_id} at {venue} never came in"
+                );
             }
         }
         let reserved: Usd = self.venues.keys().map(|venue| self.ledger.reserved(*venue)).sum();

@@ -167,7 +167,13 @@ impl World {
         // Mostly one side of each game: the other one is refused while this is held.
         let first = (closes || self.dice.per_mille(900)) == (game % 2 == 0);
         let side = match venue {
-            Venue::Kalshi => if first == (team == 0) { Outcome::Yes } else { Outcome::No },
+            Venue::Kalshi => {
+                if first == (team == 0) {
+                    Outcome::Yes
+                } else {
+                    Outcome::No
+                }
+            }
             _ => Outcome::Yes,
         };
         let team = if venue == Venue::Kalshi { team } else { u64::from(!first) };
