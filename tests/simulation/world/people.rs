@@ -76,7 +76,7 @@ impl World {
         let watched: Vec<BookKey> = self.watched.iter().cloned().collect();
         let at = self.now().wall;
         for key in watched {
-            if self.dice.per_mille(250) {
+            if self.dice.per_mille(110) {
                 let quote = traffic::quote_of(&key, &self.prices);
                 self.news(VenueNews::Quote { key, quote, at });
             }
