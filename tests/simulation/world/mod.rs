@@ -205,7 +205,7 @@ impl World {
             if due > self.faults_end {
                 self.end_faults();
                 holds!(due <= self.faults_end + REST_WITHIN_MS && self.counts.steps <= STEPS_MAX, "liveness: no rest: {}", self.restless());
-                if due > self.faults_end + 6_000 && self.is_quiet() {
+                if due > self.faults_end + 4_000 && self.is_quiet() {
                     break;
                 }
             }

@@ -1,5 +1,6 @@
 //! What strategies send: opens and closes on a few games at both venues, sometimes twice, sometimes under another name.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use arbees::domain::ids::{GameId, MarketId, SignalId, TokenId, sha256};
@@ -94,6 +95,13 @@ pub fn books(venue: Venue, game: usize, team: u64) -> Vec<BookKey> {
 
 /// Game and team (or outcome) of a book.
 fn place_of(key: &BookKey) -> (usize, u64) {
+    thread_local! {
+        static PLACES: RefCell<BTreeMap<BookKey, (usize, u64)>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    PLACES.with_borrow_mut(|places| *places.entry(key.clone()).or_insert_with(|| find_place(key)))
+}
+
+fn find_place(key: &BookKey) -> (usize, u64) {
     let all = (0..GAMES).flat_map(|game| (0..2).map(move |team| (game, team)));
     all.into_iter()
         .find(|(game, team)| {
