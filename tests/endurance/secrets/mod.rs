@@ -231,8 +231,8 @@ async fn s108_no_secret_is_shown_by_a_whole_run_at_the_most_talkative_level() {
     commands(&stage, &mut shown);
     shown.extend(stage.files());
     shown.append(&mut ear.0.lock().expect("lock"));
-    covers(&shown);
     nothing_is_found(&stage, &shown);
+    covers(&shown);
 }
 
 /// A run that said nothing would hide everything.

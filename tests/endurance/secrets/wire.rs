@@ -43,17 +43,20 @@ impl Wire {
     }
 }
 
+/// Of what has been sent whole: the last line or body may still be on its way.
 fn signatures_of(sent: &str) -> Vec<String> {
+    let whole = sent.rfind('\n').map_or("", |end| &sent[..end]);
     let of_header = |line: &str| {
         let (name, value) = line.split_once(": ")?;
         SIGNATURES.contains(&name.to_ascii_lowercase().as_str()).then(|| value.trim().to_owned())
     };
-    let of_order = sent.split("\"signature\":\"").skip(1).filter_map(|rest| rest.split('"').next());
-    sent.lines().filter_map(of_header).chain(of_order.map(str::to_owned)).collect()
+    let of_order = sent.split("\"signature\":\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
+    whole.lines().filter_map(of_header).chain(of_order.map(str::to_owned)).collect()
 }
 
 fn decoded(text: &str) -> Vec<u8> {
-    match text.strip_prefix("0x") {
+    // Base64 may begin with 0x, too.
+    match text.strip_prefix("0x").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         Some(digits) => from_hex(digits),
         None => STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).expect("base64"),
     }
