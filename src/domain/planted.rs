@@ -71,11 +71,23 @@ mod switch {
 
     thread_local! {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+        static QUICK_SEALS: Cell<bool> = const { Cell::new(false) };
     }
 
     /// From now on this thread runs with this bug.
     pub fn plant(bug: Option<Bug>) {
         PLANTED.set(bug);
+    }
+
+    /// From now on verdicts are sealed by a hash on this thread: a million simulated worlds need no curve for what any verdict of
+    /// the one key there would pass.
+    pub fn seal_quickly(quickly: bool) {
+        QUICK_SEALS.set(quickly);
+    }
+
+    /// Whether verdicts are sealed by a hash on this thread.
+    pub fn seals_quickly() -> bool {
+        QUICK_SEALS.get()
     }
 
     /// Whether this thread runs with this bug.
@@ -85,10 +97,16 @@ mod switch {
 }
 
 #[cfg(feature = "test-hooks")]
-pub use switch::{has, plant};
+pub use switch::{has, plant, seal_quickly, seals_quickly};
 
 /// Never, outside of test builds.
 #[cfg(not(feature = "test-hooks"))]
 pub const fn has(_bug: Bug) -> bool {
+    false
+}
+
+/// Never, outside of test builds.
+#[cfg(not(feature = "test-hooks"))]
+pub const fn seals_quickly() -> bool {
     false
 }

@@ -209,8 +209,34 @@ impl Engine {
         }
     }
 
+    /// A token of which nobody has said which outcome it is: what it pays can't be told, and is never guessed.
+    fn is_unnamed_token(&self, key: &BookKey) -> bool {
+        !key.venue.nets_outcomes() && self.book.markets.get(key).is_none_or(|market| market.outcome.is_none())
+    }
+
+    /// Asks for its description; its market is stopped at once, the order counted as soon as it can be.
+    fn await_token(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
+        let key = listed.key.clone();
+        let waiting = self.strangers.entry(key.clone()).or_default();
+        waiting.retain(|other| other.venue_order_id != listed.venue_order_id);
+        waiting.push(listed.clone());
+        out.push(Effect::Describe { key: key.clone() });
+        let observed = format!("order {} of {key}, which nobody has described yet", listed.venue_order_id);
+        self.trip(now, Scope::Market(key), Reason::ExternalOrder, observed, "orders of this engine only".to_owned(), out);
+    }
+
+    /// What waited for the description of this token.
+    pub(super) fn token_described(&mut self, now: Now, key: &BookKey, out: &mut Vec<Effect>) {
+        for listed in self.strangers.remove(key).unwrap_or_default() {
+            self.listed(now, listed, out);
+        }
+    }
+
     /// Counts a foreign order as ours, with its fills, and stops that market until a person has looked.
-    fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
+    pub(super) fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
+        if self.is_unnamed_token(&listed.key) {
+            return self.await_token(now, listed, out);
+        }
         let mut order = external_order(listed, self.book.markets.get(&listed.key), now);
         self.keep_group(&mut order);
         let (order_id, key) = (order.order_id, listed.key.clone());

@@ -11,6 +11,8 @@ use crate::domain::time::Now;
 const DESCRIBE_WITHIN_MS: i64 = 3_000;
 /// A market that could not be described isn't asked for again before this.
 const DESCRIBE_AGAIN_MS: i64 = 10_000;
+/// A token that somebody else traded is asked about again after this.
+const STRANGER_AGAIN_MS: i64 = 1_000;
 /// Signals that wait for descriptions; more are judged at once.
 const WAITING_MAX: usize = 256;
 /// Of more markets than this the first are described again when a signal names them.
@@ -61,7 +63,8 @@ impl Engine {
                     let named = market.key.clone();
                     self.market(now, market, out);
                     self.note_described(named.clone());
-                    out.push(Effect::Watch { key: named });
+                    out.push(Effect::Watch { key: named.clone() });
+                    self.token_described(now, &named, out);
                 }
                 self.note_described(key.clone());
                 // Risk judges by what is durable: the question must not run ahead of the description.
@@ -69,10 +72,17 @@ impl Engine {
                 let (seq, hash) = self.durable;
                 self.durable(now, seq, hash, out);
             }
-            Err(_) if !self.waiting.contains_key(&key) => {}
+            Err(_) if !self.waiting.contains_key(&key) => {
+                if self.strangers.contains_key(&key) {
+                    self.set_timer(now.mono.plus_ms(STRANGER_AGAIN_MS), Timer::Describe(key));
+                }
+            }
             Err(_) => {
                 self.undescribed.retain(|_, at| now.mono < at.plus_ms(DESCRIBE_AGAIN_MS));
                 self.undescribed.insert(key.clone(), now.mono);
+                if self.strangers.contains_key(&key) {
+                    self.set_timer(now.mono.plus_ms(STRANGER_AGAIN_MS), Timer::Describe(key.clone()));
+                }
                 self.resume(now, &key, out);
             }
         }

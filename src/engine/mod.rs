@@ -52,7 +52,7 @@ use crate::domain::answer::AnswerKind;
 use crate::domain::event::{Event, Recorded, Scope};
 use crate::domain::ids::{Hash, OrderId, SignalId, VenueOrderId};
 use crate::domain::market::{BookKey, Quote, Venue};
-use crate::domain::report::{AccountReading, VenueFill};
+use crate::domain::report::{AccountReading, VenueFill, VenueOrder};
 use crate::domain::signed::SignedOrder;
 use crate::domain::time::{Mono, Now, Time};
 use crate::domain::verdict::OrderRequest;
@@ -121,6 +121,8 @@ enum Timer {
     DescriptionDue(BookKey),
     /// A change of this book came too soon after its last mark.
     Mark(BookKey),
+    /// A token that somebody else traded still has no description.
+    Describe(BookKey),
     /// A breaker that opened then has cooled down.
     Probe(Scope, Mono),
 }
@@ -193,6 +195,8 @@ pub struct Engine {
     awaited: Vec<counting::Awaited>,
     /// Venues that leave the account nothing but closes, and why.
     close_only: BTreeMap<Venue, Box<str>>,
+    /// Orders of others on tokens that nobody has described yet.
+    strangers: BTreeMap<BookKey, Vec<VenueOrder>>,
     /// Signals that wait for a description of their market.
     waiting: BTreeMap<BookKey, Vec<SignalInput>>,
     /// Markets that could not be described, and when.
@@ -238,6 +242,7 @@ impl Engine {
             readings: BTreeMap::new(),
             awaited: Vec::new(),
             close_only: BTreeMap::new(),
+            strangers: BTreeMap::new(),
             waiting: BTreeMap::new(),
             undescribed: BTreeMap::new(),
             describing: Vec::new(),
@@ -334,6 +339,7 @@ impl Engine {
                 Timer::Reconcile(venue) => out.push(Effect::Reconcile { venue }),
                 Timer::ReadingDue => self.give_up_waiting(now, out),
                 Timer::Mark(key) => self.late_mark(now, key, out),
+                Timer::Describe(key) => out.push(Effect::Describe { key }),
                 Timer::Probe(scope, tripped_at) => self.probe_due(now, scope, tripped_at, out),
                 Timer::DescriptionDue(key) => self.described(now, key, Err("no description in time".to_owned()), out),
             }

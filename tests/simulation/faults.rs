@@ -17,7 +17,7 @@ macro_rules! classes {
 
 classes! {
     /// A request never reaches the venue.
-    LoseRequest = "lose_request", 200;
+    LoseRequest = "lose_request", 140;
     /// The venue's answer is lost: 5xx, reset, unreadable.
     LoseReply = "lose_reply", 300;
     /// A request arrives after its sender has given up.
@@ -31,7 +31,7 @@ classes! {
     /// The stream breaks.
     StreamBreak = "stream_break", 12;
     /// The venue refuses an order.
-    Reject = "reject", 200;
+    Reject = "reject", 120;
     /// 429.
     RateLimit = "rate_limit", 200;
     /// 425 or 503: the venue takes no orders for a while.
@@ -47,13 +47,13 @@ classes! {
     /// The engine's process dies between two effects.
     EngineCrash = "engine_crash", 5;
     /// The risk consumer's process dies.
-    RiskCrash = "risk_crash", 120;
+    RiskCrash = "risk_crash", 50;
     /// The risk consumer is slow.
     SlowRisk = "slow_risk", 150;
     /// A question or a verdict is lost.
-    DropVerdict = "drop_verdict", 150;
+    DropVerdict = "drop_verdict", 80;
     /// An old verdict comes in the place of another.
-    Misroute = "misroute", 200;
+    Misroute = "misroute", 100;
     /// A question is put twice.
     RepeatRequest = "repeat_request", 200;
     /// A record does not reach the risk consumer.
@@ -77,9 +77,9 @@ classes! {
     /// A market closes and is settled.
     MarketEnds = "market_ends", 8;
     /// A market can't be described.
-    DescribeFails = "describe_fails", 300;
+    DescribeFails = "describe_fails", 150;
     /// An order can't be signed.
-    PrepareFails = "prepare_fails", 200;
+    PrepareFails = "prepare_fails", 120;
 }
 
 /// How often each class strikes, in thousandths of its occasions.

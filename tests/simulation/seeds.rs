@@ -39,6 +39,8 @@ fn hush() {
 /// One seed; what doesn't hold, if something doesn't.
 pub fn run(seed: u64, off: u64, tracing: bool) -> Result<World, String> {
     hush();
+    // Every sixteenth world with real signatures.
+    planted::seal_quickly(!seed.is_multiple_of(16));
     HUSHED.set(true);
     let done = catch_unwind(AssertUnwindSafe(|| {
         let mut world = World::new(seed, off, tracing);

@@ -153,7 +153,7 @@ impl Ledger {
         let by_hand = truth.venues.values().any(|venue| venue.touched);
         let expected = match reason {
             Reason::DailyLoss | Reason::ConsecutiveErrors => true,
-            Reason::ExternalOrder => by_hand,
+            Reason::ExternalOrder | Reason::HistoryDiverged => by_hand,
             _ => false,
         };
         holds!(expected, "breaker {scope} tripped without a cause: {reason}, {observed}");

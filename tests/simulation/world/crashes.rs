@@ -121,7 +121,7 @@ impl World {
         }
         for n in 0..self.signals.len() {
             if !self.signals[n].acked && self.signals[n].signal.created_at <= self.true_time() {
-                self.push(20, Message::Deliver(n));
+                self.bring(n, 20);
             }
         }
     }

@@ -83,6 +83,8 @@ enum Message {
 struct Published {
     signal: Signal,
     acked: bool,
+    /// On its way.
+    travels: bool,
     /// Another content under an id that was used.
     conflicts: bool,
 }
@@ -203,7 +205,7 @@ impl World {
             if due > self.faults_end {
                 self.end_faults();
                 holds!(due <= self.faults_end + REST_WITHIN_MS && self.counts.steps <= STEPS_MAX, "liveness: no rest: {}", self.restless());
-                if due > self.faults_end + 6_000 && self.is_quiet() {
+                if due > self.faults_end + 4_000 && self.is_quiet() {
                     break;
                 }
             }
@@ -278,7 +280,7 @@ impl World {
                     self.signals[n as usize].acked = true;
                 }
             }
-            Effect::GiveBack { delivery } => self.push(50, Message::Deliver(delivery as usize)),
+            Effect::GiveBack { delivery } => self.bring(delivery as usize, 50),
             Effect::Prepare { order } => self.prepare(*order),
             Effect::Submit { order, attempt, signed, .. } => self.submit(order.order().clone(), attempt, signed),
             Effect::Cancel { order, .. } => {

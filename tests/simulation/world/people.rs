@@ -44,7 +44,7 @@ impl World {
         {
             self.fetch(behind + 1);
         }
-        let pause = if self.clock_ms > self.faults_end { 250 } else { 120 };
+        let pause = if self.clock_ms > self.faults_end { 400 } else { 150 };
         self.push(pause, Message::MarketsMove);
     }
 
@@ -76,7 +76,7 @@ impl World {
         let watched: Vec<BookKey> = self.watched.iter().cloned().collect();
         let at = self.now().wall;
         for key in watched {
-            if self.dice.per_mille(250) {
+            if self.dice.per_mille(110) {
                 let quote = traffic::quote_of(&key, &self.prices);
                 self.news(VenueNews::Quote { key, quote, at });
             }
@@ -133,7 +133,8 @@ impl World {
     /// Closed markets pay out once nothing of them is in the air, some time later.
     fn settle_what_closed(&mut self) {
         for venue in [Venue::Kalshi, Venue::Polymarket] {
-            for game in 0..traffic::GAMES {
+            let closed = !self.venues[&venue].closed.is_empty();
+            for game in (0..traffic::GAMES).filter(|_| closed) {
                 if self.dice.per_mille(150) {
                     self.settle(venue, game);
                 }

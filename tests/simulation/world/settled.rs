@@ -13,7 +13,7 @@ use crate::ledger::Phase;
 impl World {
     /// Nothing is left but the markets' own movement and readings.
     pub(super) fn is_quiet(&mut self) -> bool {
-        if self.clock_ms > self.faults_end + 3_000 {
+        if self.clock_ms > self.faults_end + 1_500 {
             self.people_finish();
         }
         self.people_done && self.restless().is_empty()

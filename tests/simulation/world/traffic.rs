@@ -1,5 +1,6 @@
 //! What strategies send: opens and closes on a few games at both venues, sometimes twice, sometimes under another name.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use arbees::domain::ids::{GameId, MarketId, SignalId, TokenId, sha256};
@@ -49,7 +50,7 @@ pub fn limits() -> Limits {
         daily_loss_max: usd("12"),
         orders_per_minute_max: 600,
         orders_per_hour_max: 6_000,
-        consecutive_errors_max: 6,
+        consecutive_errors_max: 9,
         probe_after_ms: 1_500,
         unknown_age_max_ms: 600_000,
         unknown_amount_max: usd("1000"),
@@ -94,6 +95,13 @@ pub fn books(venue: Venue, game: usize, team: u64) -> Vec<BookKey> {
 
 /// Game and team (or outcome) of a book.
 fn place_of(key: &BookKey) -> (usize, u64) {
+    thread_local! {
+        static PLACES: RefCell<BTreeMap<BookKey, (usize, u64)>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    PLACES.with_borrow_mut(|places| *places.entry(key.clone()).or_insert_with(|| find_place(key)))
+}
+
+fn find_place(key: &BookKey) -> (usize, u64) {
     let all = (0..GAMES).flat_map(|game| (0..2).map(move |team| (game, team)));
     all.into_iter()
         .find(|(game, team)| {
@@ -135,7 +143,7 @@ pub fn quote_of(key: &BookKey, prices: &[i64]) -> Quote {
 
 impl World {
     pub(super) fn plan(&mut self) {
-        let arrivals = 65 + self.dice.below(30) as usize;
+        let arrivals = 48 + self.dice.below(24) as usize;
         let mut at = 400;
         for _ in 0..arrivals {
             let published = self.make_signal(at);
@@ -163,7 +171,7 @@ impl World {
         let id = if conflicts { format!("s{}", self.dice.below(n as u64 / 2)) } else { format!("s{n}") };
         let venue = if self.dice.per_mille(550) { Venue::Kalshi } else { Venue::Polymarket };
         let (game, team) = (self.dice.below(GAMES as u64) as usize, self.dice.below(2));
-        let closes = n > 12 && self.dice.per_mille(260);
+        let closes = n > 14 && self.dice.per_mille(180);
         // Mostly one side of each game: the other one is refused while this is held.
         let first = (closes || self.dice.per_mille(900)) == (game % 2 == 0);
         let side = match venue {
@@ -219,10 +227,18 @@ impl World {
             pair: false,
             notes: BTreeMap::new(),
         };
-        Published { signal, acked: false, conflicts }
+        Published { signal, acked: false, travels: true, conflicts }
+    }
+
+    /// The bus brings this signal, once at a time.
+    pub(super) fn bring(&mut self, n: usize, wait: i64) {
+        if !std::mem::replace(&mut self.signals[n].travels, true) {
+            self.push(wait, Message::Deliver(n));
+        }
     }
 
     pub(super) fn deliver(&mut self, n: usize) {
+        self.signals[n].travels = false;
         if self.signals[n].acked && !self.strikes(Class::Redeliver) {
             return;
         }
@@ -235,7 +251,7 @@ impl World {
         // The bus comes again until it is acknowledged, and sometimes even then.
         let wait = self.dice.between(700, 1_900);
         if !self.signals[n].acked || self.strikes(Class::Redeliver) {
-            self.push(wait, Message::Deliver(n));
+            self.bring(n, wait);
         }
     }
 }
