@@ -2,7 +2,7 @@
 //!
 //! Without the cargo feature `test-hooks`, which no release has, a point is nothing. With it, and armed, the n-th pass
 //! through the named point is the last thing that the process does (it aborts, which like kill -9 writes and sends
-//! nothing more), or it stops itself as by `kill -STOP` until somebody lets it go on.
+//! nothing more), or it stops itself as by `kill -STOP` until somebody lets it go on, or that thread alone panics.
 
 use std::fmt;
 use std::str::FromStr;
@@ -119,7 +119,15 @@ pub struct Arming {
     pub point: Point,
     /// From 1.
     pub pass: u64,
-    pub stops: bool,
+    pub how: How,
+}
+
+/// What a process does at its point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Dies,
+    Stops,
+    Panics,
 }
 
 /// Why a text arms nothing.
@@ -128,7 +136,7 @@ pub struct NotAnArming(String);
 
 impl fmt::Display for NotAnArming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not NAME:PASS or NAME:PASS:stop with the name of a crash point and a pass from 1", self.0)
+        write!(f, "`{}` is not NAME:PASS, NAME:PASS:stop or NAME:PASS:panic with the name of a crash point and a pass from 1", self.0)
     }
 }
 
@@ -137,13 +145,19 @@ impl std::error::Error for NotAnArming {}
 impl FromStr for Arming {
     type Err = NotAnArming;
 
-    /// `journal_sync_after:3` dies on the third pass, `journal_sync_after:3:stop` stands still.
+    /// `journal_sync_after:3` dies on the third pass, `journal_sync_after:3:stop` stands still, `…:3:panic` panics.
     fn from_str(text: &str) -> Result<Self, NotAnArming> {
         let mut parts = text.split(':');
         let point = parts.next().and_then(|name| Point::ALL.iter().find(|point| point.name() == name));
         let pass = parts.next().and_then(|pass| pass.parse().ok()).filter(|pass| *pass > 0);
-        match (point, pass, parts.next(), parts.next()) {
-            (Some(point), Some(pass), stop @ (None | Some("stop")), None) => Ok(Self { point: *point, pass, stops: stop.is_some() }),
+        let how = match parts.next() {
+            None => Some(How::Dies),
+            Some("stop") => Some(How::Stops),
+            Some("panic") => Some(How::Panics),
+            Some(_) => None,
+        };
+        match (point, pass, how, parts.next()) {
+            (Some(point), Some(pass), Some(how), None) => Ok(Self { point: *point, pass, how }),
             _ => Err(NotAnArming(text.to_owned())),
         }
     }
@@ -170,7 +184,7 @@ mod hook {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Arming, Point};
+    use super::{Arming, How, Point};
 
     const STANDS_STILL_WITHIN: Duration = Duration::from_millis(500);
 
@@ -192,9 +206,14 @@ mod hook {
 
     fn act(arming: &Arming) {
         eprintln!("crash point {} reached, pass {}", arming.point.name(), arming.pass);
-        if !arming.stops {
-            abort();
+        match arming.how {
+            How::Dies => abort(),
+            How::Stops => stop(arming),
+            How::Panics => panic!("crash point {} panics", arming.point.name()),
         }
+    }
+
+    fn stop(arming: &Arming) {
         let stopped = Command::new("sh").args(["-c", &format!("kill -STOP {}", id())]).status();
         // The signal has been sent, but another thread may be the one to take it, a moment later: this one must not go on
         // before all of them stand still.
@@ -214,8 +233,10 @@ mod tests {
         let names: std::collections::BTreeSet<&str> = Point::ALL.iter().map(|point| point.name()).collect();
         assert_eq!(names.len(), Point::ALL.len());
         let arming = "journal_sync_after:3".parse();
-        assert_eq!(arming, Ok(Arming { point: Point::JournalSyncAfter, pass: 3, stops: false }));
-        assert_eq!("start_up:1:stop".parse(), Ok(Arming { point: Point::StartUp, pass: 1, stops: true }));
+        assert_eq!(arming, Ok(Arming { point: Point::JournalSyncAfter, pass: 3, how: How::Dies }));
+        for (text, how) in [("start_up:1:stop", How::Stops), ("start_up:1:panic", How::Panics)] {
+            assert_eq!(text.parse(), Ok(Arming { point: Point::StartUp, pass: 1, how }));
+        }
         for bad in ["", "start_up", "start_up:0", "start_up:x", "nowhere:1", "start_up:1:halt", "start_up:1:stop:2"] {
             assert_eq!(bad.parse::<Arming>(), Err(NotAnArming(bad.to_owned())));
         }

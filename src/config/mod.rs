@@ -3,6 +3,7 @@
 
 mod accounts;
 mod dotenv;
+mod keys;
 mod mode;
 mod problem;
 mod read;
@@ -120,6 +121,8 @@ pub fn load_with(environment: &Variables, env_file: Option<&Path>, working_dir: 
         Ok(None) => from_sources(environment, None),
         Ok(Some(text)) => from_sources(environment, Some(&EnvFile { path: &path, text: &text })),
         Err(error) => {
+            let is_key = named.is_some_and(|name| keys::is_one(&name.to_string_lossy()) || keys::has_login(&name.to_string_lossy()));
+            let path = if is_key { PathBuf::from("what looks like a key") } else { path };
             let mut problems = vec![Problem::File { path, error }];
             problems.extend(from_sources(environment, None).err().map(|error| error.problems).unwrap_or_default());
             Err(ConfigError { problems })

@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::dotenv;
+use super::keys;
 use super::problem::{Problem, Source};
 use super::settings::{self, Kind, PREFIXES, Setting, WhenUnset};
 use super::value::{self, Nats, Value};
 use crate::domain::ids::{Instance, Mode, excerpt};
 use crate::domain::money::{Edge, Price, Probability, Quantity, Usd};
+
+/// Right values of the kinds that are shown are shorter, secrets are longer.
+const SHOWN_CHARS_MAX: usize = 15;
 
 /// Names to values: the process environment, or a test's own.
 pub type Variables = BTreeMap<String, String>;
@@ -58,7 +62,7 @@ impl Values {
             Ok(Some(value)) => (value, *source),
             Ok(None) => (fixed, Source::Default),
             Err(problem) => {
-                let given = may_be_shown(setting).then(|| excerpt(text));
+                let given = may_be_shown(setting, text).then(|| excerpt(text));
                 self.problems.push(Problem::Value { name: setting.name, origin: *source, given, problem, allowed: setting.allowed() });
                 (fixed, Source::Default)
             }
@@ -252,18 +256,19 @@ fn checked(setting: &Setting, text: &str) -> Result<Option<Value>, String> {
             _ => Err(format!("empty; leave the name out for the default ({})", setting.default_text())),
         };
     }
-    if setting.kind == Kind::Path && looks_like_a_key(text) {
-        return Err("that looks like the key itself; put it into a file and give the path".to_owned());
+    match setting.kind {
+        Kind::Secret => {}
+        Kind::Path if keys::is_one(text) => return Err("that looks like the key itself; put it into a file and give the path".to_owned()),
+        _ if keys::is_one(text) => return Err("that looks like a key, which doesn't belong here".to_owned()),
+        Kind::Nats => {}
+        _ if keys::has_login(text) => return Err("an address with a login in it, which would be shown; leave the login out".to_owned()),
+        _ => {}
     }
     value::parse(setting, text).map(Some)
 }
 
-fn looks_like_a_key(text: &str) -> bool {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    text.contains("-----BEGIN") || text.contains('\n') || (digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Addresses may hold a password, and a path setting is where keys are pasted by mistake.
-fn may_be_shown(setting: &Setting) -> bool {
-    !matches!(setting.kind, Kind::Secret | Kind::Nats | Kind::Path)
+/// Addresses may hold a password, a path setting is where keys are pasted by mistake, and what is longer than any right value
+/// is perhaps a secret that was meant for the next line.
+fn may_be_shown(setting: &Setting, text: &str) -> bool {
+    !matches!(setting.kind, Kind::Secret | Kind::Nats | Kind::Path) && text.chars().count() <= SHOWN_CHARS_MAX
 }

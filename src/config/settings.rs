@@ -342,7 +342,12 @@ pub const SECTIONS: &[Section] = &[
             row("ARBEES_SHARED", Path, Absent("../shared"), "Folder of tapes and sample signals."),
             row("ARBEES_ENV_FILE", Path, Absent("./.env"), "This file's path; only in the environment. `--env-file` comes first."),
             row("ARBEES_FAULT", Text, Absent("none"), "Fault to inject; for tests only."),
-            row("ARBEES_CRASH_AT", Text, Absent("none"), "POINT:PASS[:stop]: where a program built for tests dies; others refuse it."),
+            row(
+                "ARBEES_CRASH_AT",
+                Text,
+                Absent("none"),
+                "POINT:PASS[:stop|:panic]: where a program built for tests dies; others refuse it.",
+            ),
         ],
     },
 ];

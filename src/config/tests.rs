@@ -304,7 +304,8 @@ fn names_are_unique_and_ours_are_under_our_prefixes_or_well_known() {
             &"HTTP_ADDR",
             &"LOG_FORMAT",
             &"LOG_LEVEL",
-            &"DAY_OFFSET_MINUTES"
+            &"DAY_OFFSET_MINUTES",
+            &"PROBE_AFTER_MS",
         ]
     );
 }

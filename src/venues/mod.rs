@@ -12,6 +12,8 @@ pub mod call;
 pub mod clock_skew;
 /// HTTP as all venues need it.
 pub mod http;
+/// A venue's words without our secrets.
+pub mod hush;
 /// Kalshi's Trade API, live.
 pub mod kalshi;
 /// Files that hold a secret.

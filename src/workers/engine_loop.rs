@@ -30,6 +30,8 @@ enum Message {
 #[derive(Clone)]
 pub struct EngineHandle {
     queue: mpsc::UnboundedSender<Message>,
+    /// Of operators: a kill or a cancel waits for no signal that came before it.
+    urgent: mpsc::UnboundedSender<Message>,
     halted: watch::Receiver<Option<String>>,
 }
 
@@ -54,7 +56,7 @@ impl EngineHandle {
         let gone = || "the engine has ended".to_owned();
         let (answer, wait) = oneshot::channel();
         let message = Message::Operator { by: by.to_owned(), command, answer };
-        self.queue.send(message).map_err(|_| gone())?;
+        self.urgent.send(message).map_err(|_| gone())?;
         wait.await.map_err(|_| gone())?
     }
 
@@ -78,15 +80,26 @@ pub struct Hands {
 /// The queue, before there is an engine to read it.
 pub struct Inbox {
     queue: mpsc::UnboundedReceiver<Message>,
+    urgent: mpsc::UnboundedReceiver<Message>,
     handle: EngineHandle,
     halted: watch::Sender<Option<String>>,
 }
 
 pub fn inbox() -> (EngineHandle, Inbox) {
-    let (sender, queue) = mpsc::unbounded_channel();
+    let ((sender, queue), (urgent_sender, urgent)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let (halted, halted_rx) = watch::channel(None);
-    let handle = EngineHandle { queue: sender, halted: halted_rx };
-    (handle.clone(), Inbox { queue, handle, halted })
+    let handle = EngineHandle { queue: sender, urgent: urgent_sender, halted: halted_rx };
+    (handle.clone(), Inbox { queue, urgent, handle, halted })
+}
+
+impl Inbox {
+    async fn next(&mut self) -> Option<Message> {
+        tokio::select! {
+            biased;
+            urgent = self.urgent.recv() => urgent,
+            message = self.queue.recv() => message,
+        }
+    }
 }
 
 /// Runs until the process ends or `Input::Stop` has been carried out.
@@ -94,7 +107,7 @@ pub async fn run(mut engine: Engine, hands: Hands, mut inbox: Inbox) {
     let mut tickets = Tickets::default();
     loop {
         let wake_ms = engine.next_wake_ms(hands.clock.now()).unwrap_or(1_000).clamp(0, 1_000);
-        let message = tokio::time::timeout(Duration::from_millis(wake_ms as u64), inbox.queue.recv()).await;
+        let message = tokio::time::timeout(Duration::from_millis(wake_ms as u64), inbox.next()).await;
         let input = match message {
             Err(_) => Input::Tick,
             Ok(None) => return,
@@ -175,4 +188,19 @@ fn append(records: Vec<crate::domain::event::Recorded>, hands: &Hands, handle: &
             Err(error) => handle.input(Input::LogFailed { why: error.to_string() }),
         }),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn s52_an_operators_command_waits_for_nothing_that_came_before_it() {
+        let (handle, mut inbox) = inbox();
+        handle.input(Input::Tick);
+        let mut asked = Box::pin(handle.operator("test", Command::CancelAll));
+        assert!(futures::poll!(asked.as_mut()).is_pending(), "asked, and nobody has answered");
+        assert!(matches!(inbox.next().await, Some(Message::Operator { command: Command::CancelAll, .. })));
+        assert!(matches!(inbox.next().await, Some(Message::Input(_))));
+    }
 }

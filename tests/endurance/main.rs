@@ -18,6 +18,8 @@ mod owner;
 mod points;
 /// The log on a disk whose power goes.
 mod power_cut;
+/// Known secrets through a whole run, and none of them anywhere: S108.
+mod secrets;
 /// Minutes of work with bursts and faults: memory, files, and the count.
 mod soak;
 /// A nats-server of its own for each test.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::super::clock_skew::{ClockSkew, SkewBounds, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
+use super::super::hush::hush;
 use super::super::standing::Standing;
 use super::address::{ApiAddress, query as written};
 use super::auth::{Haste, KeyId, SignedHeaders, Signer, keep_ready};
@@ -188,16 +189,21 @@ impl Client {
         }
         if status == 429 {
             let retry_after_ms = Some(self.budget.refused(ask.lane, retry_after_ms));
-            return Err(CallError::Refused { refusal: Refusal::read(status, &body.unwrap_or_default()), retry_after_ms });
+            return Err(CallError::Refused { refusal: self.refusal(status, &body.unwrap_or_default()), retry_after_ms });
         }
         self.budget.accepted(ask.lane);
         let body = body?;
         if (200..300).contains(&status) {
             return Ok(body);
         }
-        let refusal = Refusal::read(status, &body);
+        let refusal = self.refusal(status, &body);
         self.judge(ask, &refusal);
         Err(CallError::Refused { refusal, retry_after_ms: None })
+    }
+
+    /// What the venue says against it, without our key's id where it repeats that.
+    pub(super) fn refusal(&self, status: u16, body: &[u8]) -> Refusal {
+        Refusal::read(status, &hush(body, &[self.signer.key_id().as_str()]))
     }
 
     /// Between a worker's decision to send and the socket lies the wait for tokens, and whatever stopped this process

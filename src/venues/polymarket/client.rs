@@ -13,6 +13,7 @@ use super::super::address::query as written;
 use super::super::clock_skew::{ClockSkew, SkewBounds, learn, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
+use super::super::hush::hush;
 use super::super::standing::Standing;
 use super::auth::{RequestSigner, wallet_headers};
 use super::contracts::Chain;
@@ -233,19 +234,28 @@ impl Client {
         }
         if status == 429 {
             let retry_after_ms = Some(self.budget.refused(ask.lane, told.retry_after_ms));
-            return Err(CallError::Refused { refusal: Refusal::read(status, &body.unwrap_or_default()), retry_after_ms });
+            return Err(CallError::Refused { refusal: Refusal::read(status, &self.hushed(&body.unwrap_or_default())), retry_after_ms });
         }
         self.budget.accepted(ask.lane, told.remaining);
         let body = body?;
         if (200..300).contains(&status) {
-            return Ok(body);
+            // What it says of an order may be a complaint, too.
+            return Ok(if ask.lane == Lane::Order { self.hushed(&body).into() } else { body });
         }
-        let refusal = Refusal::read(status, &body);
+        let refusal = Refusal::read(status, &self.hushed(&body));
         let retry_after_ms = refusal.retry_after_ms.or(told.retry_after_ms);
         if ask.host == Host::Clob && ask.auth == Auth::Key {
             self.judge(ask, &refusal, retry_after_ms);
         }
         Err(CallError::Refused { refusal, retry_after_ms })
+    }
+
+    /// The venue's words without our API key and what belongs to it.
+    fn hushed(&self, body: &[u8]) -> Vec<u8> {
+        let requests = self.requests().ok();
+        let ours = requests.as_ref().map(|signer| signer.credentials());
+        let ours = ours.map_or([""; 3], |ours| [ours.key(), ours.secret(), ours.passphrase()]);
+        hush(body, &ours)
     }
 
     /// Between a worker's decision to send and the socket lies the wait for tokens, and whatever stopped this process

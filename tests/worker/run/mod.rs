@@ -1,5 +1,6 @@
 //! The running worker, from a signal on NATS to what the commands show.
 
+mod burst;
 mod crashes;
 mod first;
 mod full_folder;

@@ -23,7 +23,6 @@ use super::address::WsAddress;
 use super::auth::Haste;
 use super::client::{Client, key_trouble};
 use super::translate::TopOfBook;
-use super::wire::error::Refusal;
 use crate::domain::ids::MarketId;
 use crate::domain::market::BookKey;
 use crate::domain::matching::BookChange;
@@ -195,7 +194,7 @@ impl Stream {
     }
 
     fn turned_away(&self, response: &tokio_tungstenite::tungstenite::handshake::client::Response) -> String {
-        let refusal = Refusal::read(response.status().as_u16(), response.body().as_deref().unwrap_or_default());
+        let refusal = self.client.refusal(response.status().as_u16(), response.body().as_deref().unwrap_or_default());
         if refusal.is_of_the_key() && !refusal.is_stale_signature() {
             self.client.standing().halt(key_trouble(&refusal));
         }
