@@ -79,7 +79,7 @@ impl Engine {
             return;
         }
         let unread: Vec<Venue> =
-            self.venues_under(&scope).filter(|venue| self.agreed_at.get(venue).is_none_or(|at| *at < tripped_at)).collect();
+            self.venues_under(&scope).filter(|venue| self.agreed_at.get(venue).is_none_or(|at| *at <= tripped_at)).collect();
         let unknown = self.book.orders.unknown().any(|record| covers(&scope, &record.order));
         if unread.is_empty() && !unknown {
             self.append(now, vec![Event::BreakerProbing { scope }], out);

@@ -170,7 +170,7 @@ async fn s3_a_refusal_of_a_resend_closes_nothing_while_an_earlier_attempt_is_unk
 async fn s3_an_order_that_comes_after_it_was_proven_absent_is_cancelled_and_stops_its_market() {
     let world = world(300).await;
     // It wouldn't trade at once: it rests when it comes at last.
-    world.fault(json!({ "kind": "late_request", "call": "create", "ms": 3_000, "count": 1 })).await;
+    world.fault(json!({ "kind": "late_request", "call": "create", "ms": 6_000, "count": 1 })).await;
     let order = world.order(&open("yes", "0.49", "6", "ioc")).await;
     assert_eq!((world.done(order).await.state, world.venue_order(order).await), (OrderState::NotPlaced, Value::Null));
     world.until("the breaker", async || world.breakers().await.contains(&(world.scope("yes"), Reason::UnknownOrders))).await;
@@ -184,7 +184,7 @@ async fn s3_an_order_that_comes_after_it_was_proven_absent_is_cancelled_and_stop
 #[tokio::test(flavor = "multi_thread")]
 async fn s3_a_fill_that_comes_after_its_order_was_proven_absent_is_booked_and_stops_its_market() {
     let world = world(300).await;
-    world.fault(json!({ "kind": "late_request", "call": "create", "ms": 3_000, "count": 1 })).await;
+    world.fault(json!({ "kind": "late_request", "call": "create", "ms": 6_000, "count": 1 })).await;
     let order = world.order(&taking()).await;
     assert_eq!((world.done(order).await.state, world.venue_order(order).await), (OrderState::NotPlaced, Value::Null));
     world.until("the breaker", async || world.breakers().await.contains(&(world.scope("yes"), Reason::UnexpectedFill))).await;

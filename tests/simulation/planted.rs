@@ -4,8 +4,8 @@ use arbees::domain::planted::Bug;
 
 use crate::seeds::first_seed_with;
 
-/// More seeds than any of them needs, by far.
-const SEEDS_MAX: u64 = 20_000;
+/// More seeds than any of them needs.
+const SEEDS_MAX: u64 = 2_000;
 
 /// A bug, what it is, and the first seed that shows it with what it breaks.
 struct Row {
