@@ -36,6 +36,8 @@ impl World {
         }
         let slow = self.strikes(Class::SlowSync);
         let wait = if slow { self.dice.between(200, 1_600) } else { self.dice.between(0, 3) };
+        let wait = wait.max(self.synced_at - self.clock_ms);
+        self.synced_at = self.clock_ms + wait;
         if self.strikes(Class::LogFails) {
             return self.tell_engine(wait, Input::LogFailed { why: "the sync failed".into() });
         }

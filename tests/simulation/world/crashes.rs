@@ -57,6 +57,7 @@ impl World {
         let kept = self.dice.below(unsynced + 1) as usize;
         self.cut_log(self.durable + kept);
         self.tick_at = None;
+        self.synced_at = 0;
         self.asked.clear();
         self.watched.clear();
         self.streams.clear();

@@ -121,6 +121,8 @@ pub struct World {
     /// When this life asked about each order.
     asked: BTreeMap<OrderId, Mono>,
     last_verdict: Option<SignedVerdict>,
+    /// Syncs end one after the other.
+    synced_at: i64,
     tick_at: Option<i64>,
     risk_tick_at: Option<i64>,
     log_id: LogId,
@@ -151,7 +153,7 @@ impl World {
     pub fn new(seed: u64, off: u64, tracing: bool) -> Self {
         let mut dice = Dice::new(seed);
         let faults = Faults::roll(&mut dice, off);
-        let cash = Usd::whole(150);
+        let cash = Usd::whole(90);
         let venues = [Venue::Kalshi, Venue::Polymarket].map(|venue| (venue, SimVenue::new(venue, cash)));
         let mut world = Self {
             faults,
@@ -171,6 +173,7 @@ impl World {
             ids: BTreeMap::new(),
             asked: BTreeMap::new(),
             last_verdict: None,
+            synced_at: 0,
             tick_at: None,
             risk_tick_at: None,
             log_id: LogId([7; 16]),
