@@ -1,5 +1,6 @@
 //! `arbees adopt`: an account that holds something already is taken over once a person has seen what it holds.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::event::Recorded;
 use crate::domain::ids::Mode;
-use crate::domain::market::Venue;
+use crate::domain::market::{BookKey, Venue};
 use crate::domain::report::AccountReading;
 use crate::domain::time::Time;
 use crate::engine::{Command, Effect, Engine, Input, Settings, Start};
@@ -56,7 +57,8 @@ pub async fn run(config: &Config, wanted: Option<Venue>, yes: bool) -> anyhow::R
             epoch,
             head_hash: report.head.hash,
         };
-        Some(take_over(&log, Engine::new(settings, book), start, reading, &clock).await?)
+        let described = account.describe(&reading).await?;
+        Some(take_over(&log, Engine::new(settings, book), start, (described, reading), &clock).await?)
     } else {
         None
     };
@@ -94,6 +96,17 @@ impl Account {
         }
     }
 
+    /// The tokens of the account as their venue describes them: which outcome each is, is never guessed.
+    async fn describe(&self, reading: &AccountReading) -> anyhow::Result<Vec<Input>> {
+        let Self::Polymarket(account) = self else { return Ok(Vec::new()) };
+        let mut described = Vec::new();
+        for key in books(reading) {
+            let found = account.venue.describe(key).await.with_context(|| format!("{key} can't be described"))?;
+            described.push(Input::Described { key: key.clone(), found: Ok(found) });
+        }
+        Ok(described)
+    }
+
     async fn read(&self, now: Time) -> anyhow::Result<AccountReading> {
         match self {
             Self::Kalshi(account) => Ok(account.venue.read_account(now).await?),
@@ -104,6 +117,11 @@ impl Account {
             }
         }
     }
+}
+
+/// What the account holds or has on order.
+fn books(reading: &AccountReading) -> BTreeSet<&BookKey> {
+    reading.positions.iter().map(|position| &position.key).chain(reading.open_orders.iter().map(|order| &order.key)).collect()
 }
 
 fn settings(config: &Config, report: &crate::event_log::OpenReport) -> Settings {
@@ -118,13 +136,18 @@ fn settings(config: &Config, report: &crate::event_log::OpenReport) -> Settings 
 }
 
 /// A session of its own: start, the adoption, end.
-async fn take_over(log: &Arc<Log>, mut engine: Engine, start: Start, reading: AccountReading, clock: &Clock) -> anyhow::Result<String> {
+async fn take_over(
+    log: &Arc<Log>,
+    mut engine: Engine,
+    start: Start,
+    (described, reading): (Vec<Input>, AccountReading),
+    clock: &Clock,
+) -> anyhow::Result<String> {
     let adopt = Command::Adopt { reading: Box::new(reading) };
     let mut records = Vec::new();
     let mut words = Err("the engine gave no answer".to_owned());
-    for input in
-        [Input::Start(Box::new(start)), Input::Operator { ticket: 1, by: format!("adopt (pid {})", std::process::id()), command: adopt }]
-    {
+    let asked = Input::Operator { ticket: 1, by: format!("adopt (pid {})", std::process::id()), command: adopt };
+    for input in std::iter::once(Input::Start(Box::new(start))).chain(described).chain([asked]) {
         gather(engine.step(clock.now(), input), &mut records, &mut words);
     }
     let durable = Input::Durable { seq: engine.book().seq, hash: Default::default() };

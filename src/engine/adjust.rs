@@ -49,6 +49,9 @@ impl Engine {
         if position.is_some_and(|position| position.is_open_ended()) {
             return Err(format!("trades of {key} are not settled yet: what they leave is not known"));
         }
+        if self.is_unnamed_token(&key) {
+            return Err(format!("{key}: the venue has not described this token, and which outcome it is, is not guessed"));
+        }
         let outcome = new.outcome.unwrap_or_else(|| self.book_outcome(&key));
         let negative = venue.nets_outcomes() && outcome == Outcome::No;
         let signed = if negative { -new.quantity } else { new.quantity };

@@ -51,8 +51,10 @@ impl Engine {
         self.cool_down(now, scope);
     }
 
-    /// Counted in running time: from the trip, or from the start of this session.
+    /// Counted in running time: from the trip, or from the start of this session. What an earlier trip of this breaker waits for
+    /// is over with it.
     fn cool_down(&mut self, now: Now, scope: Scope) {
+        self.timers.retain(|(_, timer)| !matches!(timer, Timer::Probe(of, _) if *of == scope));
         let after_ms = self.book.limits.as_ref().map_or(0, |limits| limits.probe_after_ms);
         let may_probe = self.book.breakers.open().any(|(open, trip)| *open == scope && trip.may_probe());
         if may_probe && after_ms > 0 {

@@ -80,12 +80,12 @@ impl Engine {
                 self.ended(now, &order_id, out);
                 self.fills_to_come(now, order_id);
             }
-            // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
             CancelOutcome::NotWorking if planted::has(Bug::CancelNotFoundIsCanceled) => {
                 if self.book.orders.get(&order_id).is_some_and(|record| !record.state.is_terminal()) {
                     self.append(now, vec![Event::OrderCanceled { order_id, filled: Default::default(), cause: "not found".into() }], out);
                 }
             }
+            // Not working any more is not the same as cancelled with nothing filled: look (reads may lag: not in a hurry).
             CancelOutcome::NotWorking | CancelOutcome::Over => {
                 let wait_ms = backoff_ms(RETRY_MS, RETRY_MAX_MS, work.cancels) - RETRY_MS;
                 work.cancels += 1;

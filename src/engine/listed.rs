@@ -14,7 +14,7 @@ use crate::domain::time::{Now, Time};
 use crate::domain::verdict::Reason;
 use crate::projections::{FillStanding, OrderRecord};
 
-/// Fills that may wait for their order: a flood of foreign ones is answered by a breaker long before.
+/// Fills that may wait for their order, and orders of a token for its description: a flood of foreign ones is answered by a breaker long before.
 const UNCLAIMED_MAX: usize = 4_096;
 /// A venue that could not say whose order it is, is asked again after this.
 const IDENTIFY_AGAIN_MS: i64 = 1_000;
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// A token of which nobody has said which outcome it is: what it pays can't be told, and is never guessed.
-    fn is_unnamed_token(&self, key: &BookKey) -> bool {
+    pub(super) fn is_unnamed_token(&self, key: &BookKey) -> bool {
         !key.venue.nets_outcomes() && self.book.markets.get(key).is_none_or(|market| market.outcome.is_none())
     }
 
@@ -219,7 +219,9 @@ impl Engine {
         let key = listed.key.clone();
         let waiting = self.strangers.entry(key.clone()).or_default();
         waiting.retain(|other| other.venue_order_id != listed.venue_order_id);
-        waiting.push(listed.clone());
+        if waiting.len() < UNCLAIMED_MAX {
+            waiting.push(listed.clone());
+        }
         out.push(Effect::Describe { key: key.clone() });
         let observed = format!("order {} of {key}, which nobody has described yet", listed.venue_order_id);
         self.trip(now, Scope::Market(key), Reason::ExternalOrder, observed, "orders of this engine only".to_owned(), out);
@@ -233,7 +235,7 @@ impl Engine {
     }
 
     /// Counts a foreign order as ours, with its fills, and stops that market until a person has looked.
-    pub(super) fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
+    fn adopt_order(&mut self, now: Now, listed: &VenueOrder, out: &mut Vec<Effect>) {
         if self.is_unnamed_token(&listed.key) {
             return self.await_token(now, listed, out);
         }

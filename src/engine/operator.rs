@@ -104,7 +104,7 @@ impl Engine {
                 Ok(format!("{count} resting orders are being cancelled"))
             }
             Command::Adopt { reading } => self.adopt(now, by, &reading, out),
-            Command::Reconcile { .. } => Err("a reading is asked for apart".to_owned()),
+            Command::Reconcile { .. } => unreachable!("Invariant: a reading is asked for apart"),
             Command::Adjust(adjustment) => self.adjust(now, by, *adjustment, out),
             Command::Settle { venue, market, settlement } => self.settle(now, venue, market, settlement, out),
         }

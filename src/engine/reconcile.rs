@@ -151,6 +151,10 @@ impl Engine {
         if self.book.cash.is_opened(venue) {
             return Err(format!("the {venue} account is in this log already; differences are settled one by one"));
         }
+        let keys = reading.positions.iter().map(|position| &position.key).chain(reading.open_orders.iter().map(|order| &order.key));
+        if let Some(unnamed) = keys.into_iter().find(|key| self.is_unnamed_token(key)) {
+            return Err(format!("{unnamed}: the venue has not described this token, and which outcome it is, is not guessed"));
+        }
         let mut events = opening(reading, now);
         for position in &reading.positions {
             let holding = Some(Box::new(holding(position, self.book.markets.get(&position.key))));

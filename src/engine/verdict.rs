@@ -41,8 +41,8 @@ impl Engine {
         if self.halted.is_some() {
             return;
         }
-        // One that was granted waits for its signed order only.
-        if self.asked.get(&order_id).is_some_and(|asked| asked.grant.is_some()) {
+        // One that was granted waits for its signed order only; one that isn't put yet can have no answer.
+        if self.asked.get(&order_id).is_some_and(|asked| asked.grant.is_some() || asked.bytes.is_empty()) {
             return;
         }
         let Some(asked) = self.asked.remove(&order_id) else { return };

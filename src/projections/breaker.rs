@@ -84,11 +84,6 @@ impl Breakers {
         over.peek().is_some() && over.all(|(_, trip)| trip.awaits_probe())
     }
 
-    /// The half-open breakers whose probe this is.
-    pub fn probed_by(&self, order_id: &OrderId) -> Vec<(&Scope, &Trip)> {
-        self.open.iter().filter(|(_, trip)| trip.is_probe(order_id)).collect()
-    }
-
     fn of(&self, order: &Order) -> impl Iterator<Item = (&Scope, &Trip)> {
         let scopes = [
             Scope::Global,

@@ -14,3 +14,6 @@ mod rig;
 mod rows;
 /// Orders signed ahead, fills that become final later.
 mod signed;
+/// Orders signed ahead without a key.
+#[path = "../simulation/toy_signature.rs"]
+mod toy_signature;

@@ -47,7 +47,7 @@ classes! {
     /// The engine's process dies between two effects.
     EngineCrash = "engine_crash", 5;
     /// The risk consumer's process dies.
-    RiskCrash = "risk_crash", 50;
+    RiskCrash = "risk_crash", 150;
     /// The risk consumer is slow.
     SlowRisk = "slow_risk", 150;
     /// A question or a verdict is lost.
@@ -73,7 +73,7 @@ classes! {
     /// Somebody trades by hand.
     External = "external", 6;
     /// An operator commands.
-    Operator = "operator", 30;
+    Operator = "operator", 60;
     /// A market closes and is settled.
     MarketEnds = "market_ends", 8;
     /// A market can't be described.

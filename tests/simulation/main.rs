@@ -13,6 +13,8 @@ mod matrix;
 mod planted;
 /// Runs of many seeds; failing ones are made smaller.
 mod seeds;
+/// Orders signed ahead without a key.
+mod toy_signature;
 /// Ground truth.
 mod venue;
 /// Everything on one queue.

@@ -27,6 +27,6 @@ pub fn breakers(case: &Case<'_>) -> Option<Check> {
 
 /// Of the size of a probe, and no other grant is.
 fn probes(case: &Case<'_>, order: &Order) -> bool {
-    let goes_through = |other: &&&Order| other.action == Action::Buy && case.projections.breakers.wants_probe(other);
-    is_minimal(case.projections, order) && case.others.iter().find(goes_through).is_none()
+    let goes_through = |other: &&Order| other.action == Action::Buy && case.projections.breakers.wants_probe(other);
+    is_minimal(case.projections, order) && !case.others.iter().any(goes_through)
 }

@@ -5,14 +5,14 @@ use arbees::domain::event::{Event, Recorded};
 use arbees::domain::ids::{Hash, Instance, LogId, MarketId, Mode, OrderId, TokenId, TradeId, VenueOrderId, sha256};
 use arbees::domain::market::{BookKey, FeeRate, Market, MarketSource, MarketStatus, Outcome, PriceGrid, Venue};
 use arbees::domain::matching::Side;
-use arbees::domain::money::{Price, Quantity, Rounding, Usd};
-use arbees::domain::order::{Action, Order, TimeInForce};
+use arbees::domain::money::{Price, Quantity, Usd};
+use arbees::domain::order::Order;
 use arbees::domain::report::{
     AccountReading, CancelOutcome, Description, FillSettlement, Liquidity, LookUp, SubmitOutcome, VenueFill, VenueNews, VenueOrder,
     VenuePosition, VenueState,
 };
 use arbees::domain::signal::parse;
-use arbees::domain::signed::{SignedOrder, VenueOrderType};
+use arbees::domain::signed::SignedOrder;
 use arbees::domain::time::{Mono, Now, Time};
 use arbees::domain::verdict::SignedVerdict;
 use arbees::engine::{Effect, Engine, Input, Settings, SignalInput, Start};
@@ -22,6 +22,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
 use crate::rows::row_limits;
+pub use crate::toy_signature::sign;
 
 pub const AT: &str = "2026-01-28T01:14:02.532Z";
 pub const CONDITION: &str = "0x5eed579ff6763914d78a966c83473ba2485ac8910d0a0914eef6d9fe33085de4";
@@ -88,36 +89,6 @@ pub fn token_market(token: &str, outcome: Outcome) -> Market {
         outcome: Some(outcome),
         quantity_min: Quantity::whole(5),
         notional_min: Usd::whole(1),
-    }
-}
-
-/// As a desk would sign it, but for the signature.
-pub fn sign(order: &Order) -> SignedOrder {
-    let hash = sha256(&[b"toy digest", &order.order_id.0]);
-    let order_type = match (order.tif, order.action) {
-        (TimeInForce::Gtc | TimeInForce::Gtd, _) | (TimeInForce::Ioc, Action::Buy) => VenueOrderType::Gtd,
-        (TimeInForce::Ioc, Action::Sell) => VenueOrderType::Fak,
-        (TimeInForce::Fok, _) => VenueOrderType::Fok,
-    };
-    let shares = order.quantity.micros() as u64;
-    let dollars = order.limit.times(order.quantity, Rounding::Down).micros() as u64;
-    let (maker_amount, taker_amount) = if order.action == Action::Buy { (dollars, shares) } else { (shares, dollars) };
-    SignedOrder {
-        venue_order_id: VenueOrderId::new(&format!("0x{hash}")).expect("id"),
-        exchange: "0xe111180000d2663c0091e4f400237545b87b996b".into(),
-        salt: 7,
-        maker: "0x0000000000000000000000000000000000000001".into(),
-        signer: "0x0000000000000000000000000000000000000001".into(),
-        token: order.instrument.token.clone().expect("token"),
-        maker_amount,
-        taker_amount,
-        action: order.action,
-        signature_type: 0,
-        timestamp_ms: order.created_at.expect("part of what is signed").ms(),
-        expiration: order.venue_expires_at.ms() / 1_000 + 60,
-        order_type,
-        post_only: false,
-        sealed_signature: serde_bytes::ByteBuf::from(vec![0xaa; 65]),
     }
 }
 

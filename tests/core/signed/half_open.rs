@@ -1,7 +1,9 @@
 //! Breakers that errors have opened, and how they close again (design §3.11).
 
+use arbees::domain::event::Scope;
 use arbees::domain::order::Order;
 use arbees::domain::report::SubmitOutcome;
+use arbees::engine::{Command, Input};
 use serde_json::json;
 
 use super::bench::{Bench, q};
@@ -15,12 +17,16 @@ fn refused() -> SubmitOutcome {
 /// Six refusals in a row: one more than allowed.
 fn tripped() -> Bench {
     let mut bench = Bench::new();
+    refuse_six(&mut bench, "s");
+    bench
+}
+
+fn refuse_six(bench: &mut Bench, name: &str) {
     for n in 0..6 {
-        let order = bench.sent(&format!("s-{n}"), &[]);
+        let order = bench.sent(&format!("{name}-{n}"), &[]);
         bench.submitted(&order, 1, refused());
     }
     assert_eq!(bench.breakers(), ["global consecutive_errors"]);
-    bench
 }
 
 fn agreeing(bench: &mut Bench) {
@@ -60,6 +66,21 @@ fn a_breaker_is_not_tried_before_the_account_was_read_and_agrees() {
     assert_eq!(bench.count("BreakerProbing"), 0);
     agreeing(&mut bench);
     bench.wait(1_000);
+    assert_eq!(bench.count("BreakerProbing"), 1);
+}
+
+#[test]
+fn a_breaker_that_was_reset_and_trips_again_cools_down_anew() {
+    let mut bench = tripped();
+    bench.wait(PROBE_AFTER_MS - 10_000);
+    let command = Command::ResetBreaker { scope: Scope::Global, reason: "looked into".into() };
+    bench.step(Input::Operator { ticket: 1, by: "ops".into(), command });
+    refuse_six(&mut bench, "again");
+    bench.wait(5_000);
+    agreeing(&mut bench);
+    bench.wait(10_000);
+    assert_eq!(bench.count("BreakerProbing"), 0, "the first trip's cool-down is over with it");
+    bench.wait(PROBE_AFTER_MS - 14_000);
     assert_eq!(bench.count("BreakerProbing"), 1);
 }
 
@@ -118,8 +139,8 @@ fn a_restart_opens_what_was_half_open_and_begins_the_cool_down_anew() {
 #[test]
 fn a_loss_is_never_tried_again_without_an_operator() {
     let mut bench = Bench::new();
-    bench.step(arbees::engine::Input::TripAsked {
-        scope: arbees::domain::event::Scope::Global,
+    bench.step(Input::TripAsked {
+        scope: Scope::Global,
         reason: arbees::domain::verdict::Reason::DailyLoss,
         observed: "-500".into(),
         limit: "above -500".into(),

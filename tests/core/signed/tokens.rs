@@ -103,3 +103,29 @@ fn an_adopted_holding_is_the_token_it_is() {
     assert_eq!(position.instrument.market.as_str(), CONDITION);
     assert_eq!(bench.cash(), Usd::whole(100));
 }
+
+#[test]
+fn a_strangers_order_on_a_token_nobody_has_described_waits_for_its_description() {
+    let mut bench = Bench::new();
+    bench.describes = Err("not today".to_owned());
+    let listed = bench.stranger(NO, Side::Bid);
+    bench.news(VenueNews::Listed(Box::new(listed)));
+    assert_eq!(bench.count("ExternalOrderSeen"), 0, "which outcome it is, is not guessed");
+    assert!(bench.breakers()[0].ends_with("external_order"), "its market is stopped all the same");
+    bench.describes = Ok(vec![token_market(YES, Outcome::Yes), token_market(NO, Outcome::No)]);
+    bench.wait(1_001);
+    let record = bench.engine.book().orders.iter().find(|record| record.external).expect("counted");
+    assert_eq!(record.order.instrument.outcome, Outcome::No);
+    bench.assert_replays();
+}
+
+#[test]
+fn an_account_with_a_token_nobody_has_described_is_not_adopted() {
+    let mut bench = Bench::unopened();
+    let reading = Box::new(bench.reading("100", &[(NO, "25")]));
+    let command = arbees::engine::Command::Adopt { reading };
+    bench.step(arbees::engine::Input::Operator { ticket: 1, by: "test".into(), command });
+    let why = bench.told.last().cloned().expect("answered").expect_err("refused");
+    assert!(why.contains("has not described"), "{why}");
+    assert_eq!((bench.count("OpeningBalance"), bench.count("OperatorAdjusted")), (0, 0));
+}

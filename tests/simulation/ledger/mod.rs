@@ -60,7 +60,6 @@ pub struct Ledger {
     /// Since which record the day's loss has been at its limit.
     loss_since: Option<u64>,
     pub limits: Option<arbees::domain::limits::Limits>,
-    approvals: u64,
     /// By venue; kept up with each change of an order.
     reserved: BTreeMap<Venue, Usd>,
 }
@@ -110,7 +109,6 @@ impl Ledger {
             }
             Event::OrderRequested { signal_id, .. } => drop(self.answered.insert((signal_id.clone(), 0))),
             Event::OrderApproved { order_id, .. } => {
-                self.approvals += 1;
                 let order = self.told(order_id).order.clone();
                 self.change(order_id, |told| told.approved = true);
                 if order.action == Action::Buy {
@@ -130,7 +128,6 @@ impl Ledger {
             Event::OrderNotPlaced { order_id, .. } => self.change(order_id, |told| told.ended(Phase::NotPlaced, Quantity::ZERO)),
             Event::OrderCanceled { order_id, filled, .. } => self.change(order_id, |told| told.ended(Phase::Canceled, *filled)),
             Event::OrderExpired { order_id, filled } => self.change(order_id, |told| told.ended(Phase::Expired, *filled)),
-            Event::CancelRequested { order_id, .. } => self.change(order_id, |told| told.cancel_wanted = true),
             Event::ExternalOrderSeen { order, .. } => {
                 self.orders.insert(order.order_id, Told::new((**order).clone(), Vec::new()));
                 self.change(&order.order_id, Told::external);
@@ -206,7 +203,7 @@ impl Ledger {
                 let revision = order.as_ref().map_or(0, |order| order.revision);
                 holds!(!self.answered.contains(&(signal_id.clone(), revision)), "§3.9: signal {signal_id} has two answers in the log");
             }
-            Event::OrderApproved { order_id, by, verdict, .. } => self.check_approval(recorded.seq, order_id, *by, verdict),
+            Event::OrderApproved { order_id, by, verdict, .. } => self.check_approval(order_id, *by, verdict),
             Event::SubmitStarted { order_id, attempt, signed } => self.check_attempt(order_id, *attempt, signed.is_some()),
             Event::OrderAcked { order_id, venue_order_id, .. } => {
                 let told = &self.orders[order_id];
@@ -255,6 +252,10 @@ impl Ledger {
             Event::TradingDayStarted { equity, .. } => {
                 let ours = self.equity();
                 holds!(ours == *equity, "§3.7: the day opens with ${equity}, counted from the log it is ${ours}");
+            }
+            Event::CashCounted { venue, ours, .. } => {
+                let counted = self.cash(*venue);
+                holds!(counted == *ours, "§3.8: {venue} is counted with ${ours}, the records say ${counted}");
             }
             Event::ReconciliationDiverged { what, ours, theirs, .. } => {
                 panic!("reconciliation: {what} called {theirs} against {ours}: nothing differs")

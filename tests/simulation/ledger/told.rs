@@ -39,7 +39,6 @@ pub struct Told {
     failed: Quantity,
     /// The venue's count at the end.
     venue_filled: Quantity,
-    pub cancel_wanted: bool,
     pub unknown_since: Option<Time>,
     pub last_sent_at: Option<Time>,
     /// From the moment from which its fate could be proven, how long that took.
@@ -58,7 +57,6 @@ impl Told {
             filled: Quantity::ZERO,
             failed: Quantity::ZERO,
             venue_filled: Quantity::ZERO,
-            cancel_wanted: false,
             unknown_since: None,
             last_sent_at: None,
             resolved_after_ms: None,

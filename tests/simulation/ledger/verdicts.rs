@@ -26,7 +26,7 @@ fn opposes(a: &Stance, b: &Stance) -> bool {
 }
 
 impl Ledger {
-    pub(super) fn check_approval(&self, seq: u64, order_id: &OrderId, by: Approver, verdict: &[u8]) {
+    pub(super) fn check_approval(&self, order_id: &OrderId, by: Approver, verdict: &[u8]) {
         let told = &self.orders[order_id];
         let order = &told.order;
         holds!(told.phase == Phase::Requested && !told.approved, "§3.2: order {order_id} approved again");
@@ -37,12 +37,12 @@ impl Ledger {
         let bound = verdict.request_hash == request_hash(&told.request) && verdict.order_id == *order_id && verdict.approved;
         holds!(bound, "§2.3: order {order_id} approved by a verdict on another request");
         if order.action == Action::Buy {
-            self.check_open(seq, told, verdict.at.seq);
+            self.check_open(told, verdict.at.seq);
         }
     }
 
     /// The limits, counted from the records. What happened after `asked` without anybody's approval risk could not know.
-    fn check_open(&self, seq: u64, told: &Told, asked: u64) {
+    fn check_open(&self, told: &Told, asked: u64) {
         let (order, limits) = (&told.order, self.limits.as_ref().expect("limits are in the log"));
         let id = order.order_id;
         holds!(!self.kill, "§3.11: order {id} approved under a kill");
@@ -61,10 +61,10 @@ impl Ledger {
         if asked < self.unforeseen || self.orders.values().any(|told| told.external) {
             return;
         }
-        self.check_stakes(seq, order, limits);
+        self.check_stakes(order, limits);
     }
 
-    fn check_stakes(&self, _seq: u64, order: &Order, limits: &arbees::domain::limits::Limits) {
+    fn check_stakes(&self, order: &Order, limits: &arbees::domain::limits::Limits) {
         let stake = |one: &Order| one.cost_bound(one.quantity);
         let (mut game, mut venue, mut total) = (stake(order), stake(order), stake(order));
         let of_orders = self.orders.values().filter(|told| told.is_live() && told.order.action == Action::Buy);

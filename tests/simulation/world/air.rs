@@ -71,7 +71,5 @@ impl World {
         self.trace(|| "FAULTS END".to_owned());
         self.faults = Faults::none();
         self.queue.retain(|_, message| !matches!(message, Message::CrashEngine | Message::CrashRisk));
-
-        self.calm_people();
     }
 }

@@ -116,7 +116,7 @@ impl World {
         for _ in 0..times {
             let wait = if self.strikes(Class::SlowRisk) { self.dice.between(60, 1_500) } else { self.dice.between(0, 30) };
             let input = risk::Input::Request { asker, bytes: bytes.clone() };
-            self.push(wait, Message::ToRisk(self.risk_life, Box::new(input)));
+            self.push(wait, Message::Question(Box::new(input)));
         }
     }
 

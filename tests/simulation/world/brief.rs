@@ -64,6 +64,7 @@ pub fn message(message: &Message) -> String {
             arbees::risk::Input::Request { .. } => format!("to risk {life}: a question"),
             other => cut(format!("to risk {life}: {other:?}")),
         },
+        Message::Question(_) => "to risk: a question".to_owned(),
         Message::ArriveSubmit { order: one, attempt, .. } => format!("at the venue: submit {attempt} {}", order(one)),
         Message::ArriveCancel(_, one) => format!("at the venue: cancel {}", order(one)),
         Message::LookUp(_, one) => format!("at the venue: look up {}", order(one)),

@@ -1,18 +1,18 @@
 //! The way to the venues and back: requests arrive, answers travel, news come early, late, twice or not at all.
 
-use arbees::domain::ids::sha256;
 use arbees::domain::ids::{OrderId, VenueOrderId};
 use arbees::domain::market::{BookKey, Venue};
-use arbees::domain::money::{Rounding, Usd};
-use arbees::domain::order::{Action, Order, TimeInForce};
+use arbees::domain::money::Usd;
+use arbees::domain::order::{Action, Order};
 use arbees::domain::report::{CancelOutcome, Description, FillSettlement, LookUp, SubmitOutcome, VenueMode, VenueNews};
-use arbees::domain::signed::{SignedOrder, VenueOrderType};
+use arbees::domain::signed::SignedOrder;
 use arbees::engine::Input;
 
 use super::{Message, STALE_MS, World, traffic};
 use crate::faults::Class;
 use crate::holds;
 use crate::ledger::Phase;
+use crate::toy_signature::sign;
 
 impl World {
     /// Signed beside the verdict; the name at the venue follows from what is signed.
@@ -57,7 +57,7 @@ impl World {
     }
 
     pub(super) fn arrive_submit(&mut self, life: u64, sent_ms: i64, order: &Order, attempt: u32, signed: Option<&SignedOrder>) {
-        let (venue, now, id) = (order.instrument.venue, self.true_time(), order.order_id);
+        let (venue, id) = (order.instrument.venue, order.order_id);
         let outcome = if self.clock_ms - sent_ms > STALE_MS {
             SubmitOutcome::Rejected { code: "timestamp_expired".into(), message: "too old".into() }
         } else if self.strikes(Class::RateLimit) {
@@ -72,7 +72,6 @@ impl World {
         let outcome = if self.strikes(Class::LoseReply) { SubmitOutcome::Unknown { why: "503".into() } } else { outcome };
         let wait = self.dice.between(1, 60);
         self.push(wait, Message::ToEngine(life, Box::new(Input::Submitted { order_id: id, attempt, outcome })));
-        let _ = now;
     }
 
     fn take_order(&mut self, order: &Order, name: Option<&VenueOrderId>) -> SubmitOutcome {
@@ -261,35 +260,5 @@ impl World {
             let again = if lost { 200 } else { self.dice.between(900, 2_500) };
             self.push(again, Message::ReadAccount(life, venue));
         }
-    }
-}
-
-/// As a desk would sign it, but for the signature: everything follows from the order.
-fn sign(order: &Order) -> SignedOrder {
-    let hash = sha256(&[b"simulated digest", &order.order_id.0]);
-    let order_type = match (order.tif, order.action) {
-        (TimeInForce::Gtc | TimeInForce::Gtd, _) | (TimeInForce::Ioc, Action::Buy) => VenueOrderType::Gtd,
-        (TimeInForce::Ioc, Action::Sell) => VenueOrderType::Fak,
-        (TimeInForce::Fok, _) => VenueOrderType::Fok,
-    };
-    let shares = order.quantity.micros() as u64;
-    let dollars = order.limit.times(order.quantity, Rounding::Down).micros() as u64;
-    let (maker_amount, taker_amount) = if order.action == Action::Buy { (dollars, shares) } else { (shares, dollars) };
-    SignedOrder {
-        venue_order_id: VenueOrderId::new(&format!("0x{hash}")).expect("id"),
-        exchange: "0xe111180000d2663c0091e4f400237545b87b996b".into(),
-        salt: 7,
-        maker: "0x0000000000000000000000000000000000000001".into(),
-        signer: "0x0000000000000000000000000000000000000001".into(),
-        token: order.instrument.token.clone().expect("token"),
-        maker_amount,
-        taker_amount,
-        action: order.action,
-        signature_type: 0,
-        timestamp_ms: order.created_at.expect("part of what is signed").ms(),
-        expiration: order.venue_expires_at.ms() / 1_000 + 60,
-        order_type,
-        post_only: false,
-        sealed_signature: serde_bytes::ByteBuf::from(vec![0xaa; 65]),
     }
 }

@@ -53,6 +53,8 @@ const STEPS_MAX: u64 = 60_000;
 enum Message {
     ToEngine(u64, Box<Input>),
     ToRisk(u64, Box<risk::Input>),
+    /// A question, to whichever risk consumer is up when it arrives.
+    Question(Box<risk::Input>),
     /// Records from and to, as read for this life of the risk consumer.
     Range(u64, u64, u64),
     Sync(u64, u64),
@@ -225,6 +227,7 @@ impl World {
         self.trace(|| brief::message(&message));
         match message {
             Message::ToEngine(life, input) if life == self.engine_life => self.engine_step(*input),
+            Message::Question(input) => self.risk_step(*input),
             Message::ToRisk(life, input) if life == self.risk_life => self.risk_step(*input),
             Message::Sync(life, upto) if life == self.engine_life => self.sync(upto as usize),
             Message::Range(life, from_seq, head_seq) if life == self.risk_life => self.range(from_seq, head_seq),
@@ -311,8 +314,8 @@ impl World {
             Effect::Reconcile { venue } => self.push(20, Message::ReadAccount(self.engine_life, venue)),
             Effect::Watch { key } => drop(self.watched.insert(key)),
             Effect::Halt { .. } => self.crash_engine(true),
-            Effect::DeadLetter { .. } | Effect::OperatorAnswer { .. } => {}
-            on_paper @ (Effect::MarketEnded { .. } | Effect::Restore { .. }) => drop(on_paper),
+            // For people, and for the paper exchange.
+            Effect::DeadLetter { .. } | Effect::OperatorAnswer { .. } | Effect::MarketEnded { .. } | Effect::Restore { .. } => {}
         }
     }
 

@@ -181,8 +181,8 @@ impl World {
         let reason = "test".to_owned();
         let open: Vec<Scope> = self.ledger.breakers.keys().cloned().collect();
         let command = match self.dice.below(7) {
+            0..3 if self.ledger.kill => Command::ClearKill { reason },
             0 => Command::Kill { reason },
-            1 | 2 => Command::ClearKill { reason },
             3 => Command::CancelAll,
             4 => Command::Reconcile { venue: None },
             5 if !open.is_empty() => Command::ResetBreaker { scope: open[self.dice.below(open.len() as u64) as usize].clone(), reason },
@@ -210,10 +210,6 @@ impl World {
     }
 
     /// Faults are over: what people have put in the way they take away again.
-    pub(super) fn calm_people(&mut self) {
-        self.people_done = false;
-    }
-
     pub(super) fn people_finish(&mut self) {
         if self.people_done || self.engine.is_none() {
             return;

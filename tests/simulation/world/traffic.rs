@@ -50,8 +50,8 @@ pub fn limits() -> Limits {
         daily_loss_max: usd("12"),
         orders_per_minute_max: 600,
         orders_per_hour_max: 6_000,
-        consecutive_errors_max: 9,
-        probe_after_ms: 1_500,
+        consecutive_errors_max: 5,
+        probe_after_ms: 500,
         unknown_age_max_ms: 600_000,
         unknown_amount_max: usd("1000"),
         day_offset_minutes: 0,
@@ -143,7 +143,7 @@ pub fn quote_of(key: &BookKey, prices: &[i64]) -> Quote {
 
 impl World {
     pub(super) fn plan(&mut self) {
-        let arrivals = 48 + self.dice.below(24) as usize;
+        let arrivals = 60 + self.dice.below(24) as usize;
         let mut at = 400;
         for _ in 0..arrivals {
             let published = self.make_signal(at);
