@@ -145,12 +145,26 @@ fn arm(config: &Config) -> anyhow::Result<()> {
 /// Runs until a signal of the system, or until the engine halts.
 pub async fn until_the_end(running: Running) -> Exit {
     let mut halted = running.engine.halted();
-    let exit = tokio::select! {
-        () = interrupted() => Exit::Good,
-        _ = halted.wait_for(Option::is_some) => Exit::Halted,
+    let asked = tokio::select! {
+        () = interrupted() => true,
+        _ = halted.wait_for(Option::is_some) => false,
+    };
+    // Who asks twice is not kept waiting.
+    let left = if asked {
+        tokio::select! {
+            () = running.drained() => {}
+            () = interrupted() => tracing::warn!("asked to end again: not waiting any more"),
+        }
+        running.left_in_the_air().await
+    } else {
+        0
     };
     running.stop().await;
-    exit
+    match (asked, left) {
+        (false, _) => Exit::Halted,
+        (true, 0) => Exit::Good,
+        (true, _) => Exit::Unknown,
+    }
 }
 
 /// A signal of the system asks for the end.

@@ -45,7 +45,7 @@ use crate::bus::embedded::EmbeddedBus;
 use crate::bus::subjects::Subjects;
 use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
-use crate::config::{Config, Nats};
+use crate::config::{Config, Nats, StopSettings};
 use crate::crash_points::{Point, reach};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
@@ -107,6 +107,7 @@ pub struct Running {
     main: JoinHandle<()>,
     http_stop: watch::Sender<bool>,
     ownership: Option<Ownership>,
+    stop: StopSettings,
 }
 
 /// Connects to the bus of the settings as this role. Returns at once; the connection is made in the background.
@@ -313,6 +314,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         main,
         http_stop,
         ownership: counters.into_ownership(),
+        stop: config.stop,
     })
 }
 
@@ -347,6 +349,34 @@ async fn hand_on(mut told: mpsc::UnboundedReceiver<Tell>, engine: EngineHandle, 
 }
 
 impl Running {
+    /// Takes on nothing more, cancels what rests where that is wanted, and waits for the venues' answers as long as the settings say.
+    pub async fn drained(&self) {
+        let StopSettings { cancels_resting, wait_ms } = self.stop;
+        self.engine.input(Input::Drain { cancel_resting: cancels_resting });
+        let quiet = async {
+            while self.engine.query(|engine| engine.in_the_air().next().is_some()).await == Some(true) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(wait_ms.into()), quiet).await;
+    }
+
+    /// Tells each order of which the venue's word is still to come. How many those are.
+    pub async fn left_in_the_air(&self) -> usize {
+        let told = |engine: &Engine| {
+            let line = |record: &crate::projections::OrderRecord| {
+                let order = &record.order;
+                format!("order {} on {} is {}", order.order_id, order.instrument.book_key(), record.state.as_str())
+            };
+            engine.in_the_air().map(line).collect::<Vec<_>>()
+        };
+        let left = self.engine.query(told).await.unwrap_or_default();
+        for line in &left {
+            tracing::warn!("{line} at the end: its venue is asked again at the next start");
+        }
+        left.len()
+    }
+
     /// Ends the session: no more signals, the last record written and published.
     pub async fn stop(self) {
         let _ = self.http_stop.send(true);

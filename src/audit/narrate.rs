@@ -88,6 +88,7 @@ fn cancel_cause(cause: CancelCause) -> &'static str {
         CancelCause::Killed => "the kill is on",
         CancelCause::Operator => "an operator asked",
         CancelCause::Breaker => "a breaker opened",
+        CancelCause::Shutdown => "the engine ends",
         CancelCause::OffGrid => "its price is off the market's new grid",
     }
 }

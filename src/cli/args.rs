@@ -16,7 +16,7 @@ use crate::domain::money::{Quantity, Usd};
     name = "arbees",
     version,
     max_term_width = 120,
-    after_help = "Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 halted."
+    after_help = "Exit codes: 0 good, 1 failed, 2 wrong usage or configuration, 3 halted, 4 ended with unknown orders."
 )]
 pub struct Args {
     /// Settings file [default: .env where there is one]; the environment wins

@@ -45,6 +45,8 @@ pub enum Exit {
     /// Wrong usage or configuration.
     Usage = 2,
     Halted = 3,
+    /// Ended as asked, with orders of which the venue's word is still to come.
+    Unknown = 4,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -48,6 +48,7 @@ pub struct Config {
     pub paper: PaperSettings,
     /// An attempt can still reach the venue for this long.
     pub submit_stale_after_ms: i64,
+    pub stop: StopSettings,
     pub log_lines: LogLines,
     /// Absent without credentials: the venue is off.
     pub kalshi: Option<KalshiSettings>,
@@ -70,6 +71,14 @@ pub struct PaperSettings {
     pub latency_ms: u32,
     /// Of 1000 orders.
     pub reject_per_mille: u32,
+}
+
+/// How an engine ends that is asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopSettings {
+    pub cancels_resting: bool,
+    /// For the venues' answers.
+    pub wait_ms: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +230,7 @@ fn config(values: &Values, mode: Mode) -> Config {
             reject_per_mille: values.count("PAPER_REJECT_PER_MILLE"),
         },
         submit_stale_after_ms: values.whole("SUBMIT_STALE_AFTER_MS"),
+        stop: StopSettings { cancels_resting: values.word("STOP_RESTING") == Some("cancel"), wait_ms: values.count("STOP_WAIT_MS") },
         log_lines: LogLines {
             json: values.word("LOG_FORMAT") == Some("json"),
             level: values.word("LOG_LEVEL").expect("Invariant: LOG_LEVEL has a default"),

@@ -80,6 +80,7 @@ pub const PREFIXES: &[&str] = &[
     "EDGE_",
     "DUPLICATE_",
     "SUBMIT_",
+    "STOP_",
 ];
 
 /// Sums stay far inside what `domain::money` holds.
@@ -129,6 +130,18 @@ pub const SECTIONS: &[Section] = &[
             ),
             row("DATA_DIR", Path, Is("./data"), "Each mode keeps its log in a folder of its own below."),
             row("HTTP_ADDR", Address, Is("127.0.0.1:9464"), "Metrics, health and API."),
+            row(
+                "STOP_RESTING",
+                OneOf(&["cancel", "keep"]),
+                Is("cancel"),
+                "What becomes of resting orders when the engine is asked to end; those kept end at the venue by their own expiry.",
+            ),
+            row(
+                "STOP_WAIT_MS",
+                Whole { unit: "ms", min: 0, max: 300_000 },
+                Is("10000"),
+                "How long an ending engine waits for the venues' answers; what is still unknown then is listed, and the exit code is 4.",
+            ),
             row("LOG_FORMAT", OneOf(&["human", "json"]), Is("human"), "Shape of the log lines."),
             row("LOG_LEVEL", OneOf(&["error", "warn", "info", "debug", "trace"]), Is("info"), "Least important line shown."),
         ],

@@ -302,6 +302,8 @@ pub enum CancelCause {
     Breaker,
     /// The market's prices lie on another grid now.
     OffGrid,
+    /// The engine was asked to end.
+    Shutdown,
 }
 
 /// What a breaker covers.

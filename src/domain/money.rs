@@ -85,7 +85,7 @@ macro_rules! micros {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&micros_text(self.0))
+                f.pad(MicrosText::of(self.0).as_str())
             }
         }
 
@@ -97,7 +97,7 @@ macro_rules! micros {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                if s.is_human_readable() { s.serialize_str(&micros_text(self.0)) } else { s.serialize_i64(self.0) }
+                if s.is_human_readable() { s.serialize_str(MicrosText::of(self.0).as_str()) } else { s.serialize_i64(self.0) }
             }
         }
 
@@ -239,14 +239,57 @@ impl Quantity {
 
 /// `1234500` is "1.2345"; no trailing zeros, no exponent.
 pub fn micros_text(micros: i64) -> String {
-    let sign = if micros < 0 { "-" } else { "" };
-    let magnitude = micros.unsigned_abs();
-    let (whole, rest) = (magnitude / ONE as u64, magnitude % ONE as u64);
-    if rest == 0 {
-        return format!("{sign}{whole}");
+    MicrosText::of(micros).as_str().to_owned()
+}
+
+/// Sign, 13 digits, point, 6 digits.
+const TEXT_BYTES_MAX: usize = 21;
+
+/// The same without a heap: amounts are written into every check of every verdict.
+struct MicrosText {
+    /// Filled from the end.
+    bytes: [u8; TEXT_BYTES_MAX],
+    from: usize,
+}
+
+impl MicrosText {
+    fn of(micros: i64) -> Self {
+        let mut text = Self { bytes: [0; TEXT_BYTES_MAX], from: TEXT_BYTES_MAX };
+        let magnitude = micros.unsigned_abs();
+        let (mut whole, mut rest) = (magnitude / ONE as u64, magnitude % ONE as u64);
+        if rest != 0 {
+            let mut digits = 6;
+            while rest % 10 == 0 {
+                rest /= 10;
+                digits -= 1;
+            }
+            for _ in 0..digits {
+                text.put(b'0' + (rest % 10) as u8);
+                rest /= 10;
+            }
+            text.put(b'.');
+        }
+        loop {
+            text.put(b'0' + (whole % 10) as u8);
+            whole /= 10;
+            if whole == 0 {
+                break;
+            }
+        }
+        if micros < 0 {
+            text.put(b'-');
+        }
+        text
     }
-    let rest = format!("{rest:06}");
-    format!("{sign}{whole}.{}", rest.trim_end_matches('0'))
+
+    fn put(&mut self, byte: u8) {
+        self.from -= 1;
+        self.bytes[self.from] = byte;
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[self.from..]).expect("Invariant: digits are text")
+    }
 }
 
 #[cfg(test)]
@@ -255,9 +298,11 @@ mod tests {
 
     #[test]
     fn reads_and_writes_decimal_text_exactly() {
-        for text in ["0", "0.52", "1", "0.000001", "99"] {
+        for text in ["0", "0.52", "1", "0.000001", "99", "10.1", "100", "1.010203"] {
             assert_eq!(Quantity::parse(text).expect(text).to_string(), text);
         }
+        assert_eq!(micros_text(i64::MAX), "9223372036854.775807");
+        assert_eq!(micros_text(i64::MIN), "-9223372036854.775808");
         assert_eq!(Usd::parse("-12.5").expect("negative").to_string(), "-12.5");
     }
 

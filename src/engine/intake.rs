@@ -45,7 +45,7 @@ pub struct Earlier {
 
 impl Engine {
     pub(super) fn signal(&mut self, now: Now, input: SignalInput, out: &mut Vec<Effect>) {
-        if self.halted.is_some() || !self.started {
+        if self.halted.is_some() || !self.started || self.draining {
             out.push(Effect::GiveBack { delivery: input.delivery });
             return;
         }

@@ -14,6 +14,8 @@ mod cancel;
 mod close;
 /// Cash against what venues say; readings that operators ask for.
 mod counting;
+/// The way to an end.
+mod draining;
 /// What venues report.
 mod fills;
 /// From a signal to a request.
@@ -161,6 +163,8 @@ pub struct Engine {
     /// The last record before this session, and its first.
     silence: (Time, Time),
     halted: Option<String>,
+    /// The end is near: nothing is taken on.
+    draining: bool,
     /// Effective before it is durable.
     killed: bool,
     asks: u64,
@@ -221,6 +225,7 @@ impl Engine {
             book,
             started: false,
             halted: None,
+            draining: false,
             asks: 0,
             risk_epoch: 0,
             gave_up: false,
@@ -303,6 +308,7 @@ impl Engine {
             Input::Operator { ticket, by, command } => self.operator(now, ticket, by, command, &mut out),
             Input::TripAsked { scope, reason, observed, limit } => self.trip(now, scope, reason, observed, limit, &mut out),
             Input::Tick => {}
+            Input::Drain { cancel_resting } => self.drain(now, cancel_resting, &mut out),
             Input::Stop => self.stop(now, &mut out),
         }
         self.run_timers(now, &mut out);

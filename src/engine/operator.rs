@@ -95,12 +95,7 @@ impl Engine {
                 Ok(done)
             }
             Command::CancelAll => {
-                let resting = self.book.orders.live().filter(|record| record.may_rest() && !record.external);
-                let ids: Vec<OrderId> = resting.map(|record| record.order.order_id).collect();
-                let count = ids.len();
-                for order_id in ids {
-                    self.request_cancel(now, order_id, CancelCause::Operator, out);
-                }
+                let count = self.cancel_resting(now, CancelCause::Operator, out);
                 Ok(format!("{count} resting orders are being cancelled"))
             }
             Command::Adopt { reading } => self.adopt(now, by, &reading, out),

@@ -79,6 +79,10 @@ pub enum Input {
         limit: String,
     },
     Tick,
+    /// Take on nothing more: the end is near.
+    Drain {
+        cancel_resting: bool,
+    },
     Stop,
 }
 

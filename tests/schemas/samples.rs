@@ -106,7 +106,7 @@ fn approvers() -> Vec<Approver> {
 }
 
 fn cancel_causes() -> Vec<CancelCause> {
-    every!(CancelCause; Expiry: CancelCause::Expiry; Killed: CancelCause::Killed; Operator: CancelCause::Operator; Breaker: CancelCause::Breaker; OffGrid: CancelCause::OffGrid)
+    every!(CancelCause; Expiry: CancelCause::Expiry; Killed: CancelCause::Killed; Operator: CancelCause::Operator; Breaker: CancelCause::Breaker; OffGrid: CancelCause::OffGrid; Shutdown: CancelCause::Shutdown)
 }
 
 fn scopes() -> Vec<Scope> {

@@ -19,3 +19,7 @@ mod toy_signature;
 mod venue;
 /// Everything on one queue.
 mod world;
+
+/// A seed makes and drops a great many small things.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -3,6 +3,7 @@
 use arbees::domain::answer::AnswerKind;
 use arbees::domain::event::{Event, Recorded};
 use arbees::domain::ids::{Hash, Mode, OrderId, SignalId, sha256};
+use arbees::domain::order::Action;
 use arbees::domain::verdict::SignedVerdict;
 use arbees::engine::{Earlier, Input};
 use arbees::risk;
@@ -24,7 +25,8 @@ impl World {
             self.index(&recorded.event);
             about.extend(recorded.event.order_id());
             let prev = self.log.last().map_or(Hash::ZERO, |(_, hash)| *hash);
-            let bytes = rmp_serde::to_vec_named(&recorded).expect("encode");
+            // Without names: nobody reads it.
+            let bytes = rmp_serde::to_vec(&recorded).expect("encode");
             self.log.push((recorded, sha256(&[&prev.0, &bytes])));
         }
         // Effects come after all records of the step were folded: what is shown is compared where it stands.
@@ -53,6 +55,8 @@ impl World {
             }
             Event::OrderVetoed { order_id, .. } => drop(self.vetoes.insert(*order_id, at)),
             Event::OrderRequested { signal_id, order, order_id, .. } => {
+                let opens = order.as_ref().is_some_and(|order| order.action == Action::Buy);
+                holds!(!(opens && self.draining), "S104: order {order_id} opened by an engine that was asked to end");
                 self.answers.entry(signal_id.clone()).or_insert(at);
                 let revision = order.as_ref().map_or(0, |order| order.revision);
                 let known = *self.ids.entry((signal_id.clone(), revision)).or_insert(*order_id);

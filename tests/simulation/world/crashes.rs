@@ -51,6 +51,7 @@ impl World {
         }
         self.counts.crashes += 1;
         self.engine = None;
+        self.draining = false;
         self.engine_life += 1;
         // What was not synced may be there, in part, or not.
         let unsynced = (self.log.len() - self.durable) as u64;

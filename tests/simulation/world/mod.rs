@@ -80,6 +80,8 @@ enum Message {
     CrashRisk,
     RestartEngine,
     RestartRisk,
+    /// A deliberate end of this life, after its time to drain.
+    StopEngine(u64),
 }
 
 struct Published {
@@ -139,6 +141,8 @@ pub struct World {
     prices: Vec<i64>,
     signals: Vec<Published>,
     kill_wanted: bool,
+    /// This life of the engine was asked to end.
+    draining: bool,
     faults_end: i64,
     people_done: bool,
     pub counts: Counts,
@@ -189,6 +193,7 @@ impl World {
             prices: vec![50; traffic::GAMES],
             signals: Vec::new(),
             kill_wanted: false,
+            draining: false,
             faults_end: 0,
             people_done: false,
             counts: Counts::default(),
@@ -247,6 +252,8 @@ impl World {
             Message::MarketsMove => self.markets_move(),
             Message::CrashEngine => self.crash_engine(false),
             Message::CrashRisk => self.crash_risk(),
+            Message::StopEngine(life) if life == self.engine_life => self.stop_now(),
+            Message::StopEngine(_) => {}
             Message::RestartEngine => self.restart_engine(),
             Message::RestartRisk => self.restart_risk(),
         }

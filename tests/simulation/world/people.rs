@@ -201,8 +201,19 @@ impl World {
         }
     }
 
-    /// A deliberate end: the process is asked to stop, and comes back.
+    /// A deliberate end: the process is asked to stop, at once or after it has drained for a while, and comes back.
     fn stop(&mut self) {
+        if self.draining || self.dice.per_mille(400) {
+            return self.stop_now();
+        }
+        let cancel_resting = self.dice.per_mille(700);
+        self.draining = true;
+        self.engine_step(Input::Drain { cancel_resting });
+        let wait = self.dice.between(1, 1_500);
+        self.push(wait, Message::StopEngine(self.engine_life));
+    }
+
+    pub(super) fn stop_now(&mut self) {
         self.engine_step(Input::Stop);
         let upto = self.log.len();
         self.sync(upto);

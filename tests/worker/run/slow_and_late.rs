@@ -69,9 +69,9 @@ async fn s54_what_waited_in_the_stream_past_its_life_is_vetoed_and_the_next_one_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s104_a_termination_ends_the_session_cleanly_and_what_rests_is_known_at_the_next_start() {
+async fn s104_what_is_to_rest_on_is_kept_by_a_termination_and_known_at_the_next_start() {
     let server = NatsServer::start();
-    let place = Place::new(&server.url());
+    let place = Place::new(&server.url()).with("STOP_RESTING", "keep");
     let strategy = Strategy::connect(&server.url()).await;
     let mut engine = place.start(&["run"]);
     place.ready().await;
@@ -90,4 +90,37 @@ async fn s104_a_termination_ends_the_session_cleanly_and_what_rests_is_known_at_
     until("the same order", working).await;
     assert_eq!(count(&place.events(), "SubmitStarted"), 1, "and not sent again");
     assert_eq!(engine.stop(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s104_a_termination_cancels_what_rests_and_ends_once_the_venue_has_said_so() {
+    let server = NatsServer::start();
+    let place = Place::new(&server.url()).with("PAPER_LATENCY_MS", "300");
+    let strategy = Strategy::connect(&server.url()).await;
+    let mut engine = place.start(&["run"]);
+    place.ready().await;
+    let resting = with(open("resting", "KXREST-1-A"), json!({ "tif": "gtc", "limit_price": "0.40", "ttl_ms": 600_000 }));
+    assert_eq!(strategy.ask(&resting).await["answer"], "requested");
+    let working = async || (place.json(&["orders", "--json", "--state", "working"]).as_array()?.len() == 1).then_some(());
+    until("a working order", working).await;
+    assert_eq!(engine.stop(), 0, "{}", engine.lines());
+    let names: Vec<String> = place.events().iter().map(|event| event["event"].as_str().expect("name").to_owned()).collect();
+    let at = |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
+    assert!(at("CancelRequested") < at("OrderCanceled") && at("OrderCanceled") < at("SessionEnded"), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s104_an_order_without_an_answer_is_listed_at_the_end_and_the_exit_code_says_so() {
+    let server = NatsServer::start();
+    // The exchange answers long after the engine's patience is over.
+    let place = Place::new(&server.url()).with("PAPER_LATENCY_MS", "60000").with("STOP_WAIT_MS", "50");
+    let strategy = Strategy::connect(&server.url()).await;
+    let mut engine = place.start(&["run"]);
+    place.ready().await;
+    assert_eq!(strategy.ask(&open("slow", "KXSLOW-1-A")).await["answer"], "requested");
+    let sent = async || (count(&place.events(), "SubmitStarted") == 1).then_some(());
+    until("an order on its way", sent).await;
+    assert_eq!(engine.stop(), 4, "{}", engine.lines());
+    assert!(engine.lines().contains("at the end: its venue is asked again at the next start"), "{}", engine.lines());
+    assert_eq!(count(&place.events(), "SessionEnded"), 1);
 }
