@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::history::StoreHistory;
 use super::rehearsal::matrix::{self, Played};
-use super::{Books, Role, Running, demo, keys, start};
+use super::{Books, Role, Running, demo, keys, panics, start};
 use crate::audit::verify::{StoreCheck, verify};
 use crate::audit::views::EngineFacts;
 use crate::cli::args::{ConfigCommand, KillCommand, RunArgs, SignalCommand};
@@ -145,26 +145,27 @@ fn arm(config: &Config) -> anyhow::Result<()> {
 /// Runs until a signal of the system, or until the engine halts.
 pub async fn until_the_end(running: Running) -> Exit {
     let mut halted = running.engine.halted();
-    let asked = tokio::select! {
-        () = interrupted() => true,
-        _ = halted.wait_for(Option::is_some) => false,
+    let mut panicked = panics::noticed();
+    let ends = tokio::select! {
+        () = interrupted() => Exit::Good,
+        _ = halted.wait_for(Option::is_some) => Exit::Halted,
+        _ = panicked.wait_for(Option::is_some) => Exit::Failed,
     };
-    // Who asks twice is not kept waiting.
-    let left = if asked {
-        tokio::select! {
-            () = running.drained() => {}
-            () = interrupted() => tracing::warn!("asked to end again: not waiting any more"),
-        }
-        running.left_in_the_air().await
-    } else {
-        0
-    };
-    running.stop().await;
-    match (asked, left) {
-        (false, _) => Exit::Halted,
-        (true, 0) => Exit::Good,
-        (true, _) => Exit::Unknown,
+    if let Some(place) = &*panicked.borrow() {
+        tracing::error!("a part of the engine has panicked at {place}: no more opens; what rests is cancelled, then the process ends");
     }
+    if ends == Exit::Halted {
+        running.stop().await;
+        return ends;
+    }
+    // Who asks twice is not kept waiting.
+    tokio::select! {
+        () = running.drained(ends == Exit::Failed) => {}
+        () = interrupted() => tracing::warn!("asked to end again: not waiting any more"),
+    }
+    let left = running.left_in_the_air().await;
+    running.stop().await;
+    if ends == Exit::Good && left > 0 { Exit::Unknown } else { ends }
 }
 
 /// A signal of the system asks for the end.

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::history::StoreHistory;
+use super::panics;
 use super::readiness::Readiness;
 use crate::audit::Unlogged;
 use crate::audit::replay::Living;
@@ -68,6 +69,12 @@ impl Look {
 
 fn ended() -> ApiError {
     ApiError::Unavailable("the engine has ended".to_owned())
+}
+
+/// Runs what may take long, and whose panic is its asker's affair alone.
+async fn reading<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let wrong = || ApiError::Internal("the reading broke off: see the log lines".to_owned());
+    tokio::task::spawn_blocking(move || panics::contained(read)).await.map_err(|_| wrong())?.ok_or_else(wrong)
 }
 
 impl LiveDesk {
@@ -145,12 +152,11 @@ impl LiveDesk {
         let look = self.look().await?;
         self.caught_up(look.book.seq).await;
         let (log, clock, keys) = (Arc::clone(&self.log), self.clock.clone(), self.risk_public_keys.clone());
-        let checked = tokio::task::spawn_blocking(move || {
+        let checked = reading(move || {
             let living = Living { seq: look.book.seq, state_hash: look.book.state_hash() };
             verify(&StoreHistory(log), None::<StoreCheck>, Some(living), &keys, &|| clock.now().mono)
         });
-        let internal = |error: &dyn std::fmt::Display| ApiError::Internal(error.to_string());
-        checked.await.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
+        checked.await?.map_err(|error| ApiError::Internal(error.to_string()))
     }
 
     fn clear_kill_files(&self) -> Result<(), ApiError> {
@@ -181,7 +187,7 @@ impl Queries for LiveDesk {
         self.caught_up(look.book.seq).await;
         let facts = self.facts(&look).await;
         let (log, recent, clock) = (Arc::clone(&self.log), Arc::clone(&self.recent), self.clock.clone());
-        let answered = tokio::task::spawn_blocking(move || {
+        let answered = reading(move || {
             let history = StoreHistory(log);
             let unlogged = |id: &SignalId| {
                 let seen = recent.lock().unwrap_or_else(PoisonError::into_inner).get(id);
@@ -190,7 +196,7 @@ impl Queries for LiveDesk {
             let desk = Desk { history: &history, book: &look.book, facts: &facts, unlogged: &unlogged, mono: &|| clock.now().mono };
             desk.answer(&query)
         });
-        answered.await.map_err(|error| ApiError::Internal(error.to_string()))?
+        answered.await?
     }
 
     async fn command(&self, command: Command) -> Result<String, ApiError> {

@@ -26,6 +26,8 @@ pub mod history;
 pub mod keys;
 /// Who we are on the bus, its keys, and what an admin makes there.
 mod nats;
+/// Panics of any part, which end the process.
+mod panics;
 /// Whether a signal would be traded now.
 mod readiness;
 /// The live code against a venue's double.
@@ -151,6 +153,7 @@ pub async fn run_risk(config: &Config, end: impl Future<Output = ()>) -> anyhow:
     let ownership = counters::own_judgement(config, &bus, &clock).await?;
     let lease = ownership.as_ref().and_then(|ownership| ownership.lease(&counters::risk_key(config)));
     let consumer = risk_consumer(config, Arc::clone(&bus), clock, key, ready, lease);
+    let mut panicked = panics::noticed();
     tokio::spawn(async move {
         while told.changed().await.is_ok() {
             tracing::info!("risk consumer {}", if *told.borrow() { "ready" } else { "not ready: it grants nothing" });
@@ -159,6 +162,7 @@ pub async fn run_risk(config: &Config, end: impl Future<Output = ()>) -> anyhow:
     let replaced = tokio::select! {
         () = consumer.run() => None,
         why = lost(ownership.as_ref()) => Some(why),
+        place = panicked.wait_for(Option::is_some) => bail!("a part of the risk consumer has panicked at {}", place?.as_deref().unwrap_or("")),
         () = end => None,
     };
     if let Some(ownership) = ownership.filter(|_| replaced.is_none()) {
@@ -350,9 +354,10 @@ async fn hand_on(mut told: mpsc::UnboundedReceiver<Tell>, engine: EngineHandle, 
 
 impl Running {
     /// Takes on nothing more, cancels what rests where that is wanted, and waits for the venues' answers as long as the settings say.
-    pub async fn drained(&self) {
+    /// `cancels`: whatever the settings say.
+    pub async fn drained(&self, cancels: bool) {
         let StopSettings { cancels_resting, wait_ms } = self.stop;
-        self.engine.input(Input::Drain { cancel_resting: cancels_resting });
+        self.engine.input(Input::Drain { cancel_resting: cancels || cancels_resting });
         let quiet = async {
             while self.engine.query(|engine| engine.in_the_air().next().is_some()).await == Some(true) {
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -238,7 +238,8 @@ impl Loop {
                 // Nobody has taken its lease, but it can't know that: it ends, or renews what is still there.
                 if self.ends(role).await {
                     assert_eq!(self.world.process(role).exit_code(), 3, "halted\n{}", self.world.process(role).lines());
-                    self.revive(role).await;
+                    // It may be armed, and dead before it is up.
+                    return self.revive(role).await;
                 }
                 self.up().await;
             }

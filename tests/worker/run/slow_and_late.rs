@@ -124,3 +124,32 @@ async fn s104_an_order_without_an_answer_is_listed_at_the_end_and_the_exit_code_
     assert!(engine.lines().contains("at the end: its venue is asked again at the next start"), "{}", engine.lines());
     assert_eq!(count(&place.events(), "SessionEnded"), 1);
 }
+
+/// The publisher dies alone; everybody else works on, but nobody knows what else it left undone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s103_a_panic_in_one_worker_cancels_what_rests_and_ends_the_process_for_its_manager_to_start_again() {
+    let server = NatsServer::start();
+    let place = Place::new(&server.url()).with("STOP_RESTING", "keep").with("ARBEES_CRASH_AT", "publish_before:12:panic");
+    let strategy = Strategy::connect(&server.url()).await;
+    let mut engine = place.start(&["run"]);
+    place.ready().await;
+    let mut number = 0;
+    let ended = async || {
+        number += 1;
+        let resting =
+            with(open(&format!("rest-{number}"), &format!("KXREST-{number}-A")), json!({ "size": "1", "tif": "gtc", "limit_price": "0.40" }));
+        strategy.send(&resting).await;
+        (!engine.lives()).then_some(())
+    };
+    until("the end", ended).await;
+    assert_eq!(engine.exit_code(), 1, "{}", engine.lines());
+    assert!(engine.lines().contains("a part of the engine has panicked at src/crash_points.rs:"), "{}", engine.lines());
+    let events = place.events();
+    assert!(count(&events, "OrderAcked") > 0, "something rested");
+    assert_eq!(count(&events, "OrderCanceled"), count(&events, "OrderAcked"), "and nothing does any more");
+    assert_eq!(events.last().expect("events")["event"], "SessionEnded");
+    let place = place.with("ARBEES_CRASH_AT", "publish_before:1000000:panic");
+    let mut engine = place.start(&["run"]);
+    place.ready().await;
+    assert_eq!(engine.stop(), 0, "and the next one is well");
+}
