@@ -28,6 +28,8 @@ pub mod event_log;
 pub mod exchange;
 /// The window: health, metrics, the local API.
 pub mod http;
+/// What is counted, set and timed, and its text for Prometheus.
+pub mod metrics;
 /// Memory: the fold of the log. Pure.
 pub mod projections;
 /// The judge: rules, grants, verdicts. Pure.

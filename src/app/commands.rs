@@ -321,7 +321,7 @@ impl Queries for Verifying {
         self.desk.signal(venue, bytes).await
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         String::new()
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::accounts::{KalshiAccount, PolymarketAccount, account_key, kalshi_account, polymarket_account};
+use super::gauges::{ClientFacts, ClientLook};
 use crate::bus::Bus;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,9 +19,14 @@ use crate::domain::ids::{MarketId, Mode, sha256};
 use crate::domain::market::{Instrument, Venue};
 use crate::domain::verdict::Reason;
 use crate::engine::Input;
+use crate::metrics::{Metrics, names};
 use crate::projections::Projections;
+use crate::venues::clock_skew::SkewBounds;
+use crate::venues::kalshi;
 use crate::venues::kalshi::stream::{self, StreamEvent, StreamHandle, StreamSettings};
+use crate::venues::onlooker::Exchanged;
 use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
+use crate::venues::polymarket::venue::PolymarketVenue;
 use crate::workers::desks::Desks;
 use crate::workers::engine_loop::EngineHandle;
 use crate::workers::gate::Gate;
@@ -51,6 +57,9 @@ pub struct Counters {
     ownership: Option<Ownership>,
     /// With money; on paper, those whose own books are traded on.
     pub venues: Vec<Venue>,
+    /// What their clients know of themselves.
+    pub clients: Vec<(Venue, ClientLook)>,
+    metrics: Arc<Metrics>,
 }
 
 /// What a session begins with.
@@ -60,6 +69,7 @@ pub struct Opening<'a> {
     pub live_books: bool,
     /// The risk consumer is in this process.
     pub judges: bool,
+    pub metrics: &'a Arc<Metrics>,
 }
 
 type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
@@ -67,15 +77,15 @@ type Listener = Box<dyn FnOnce(&EngineHandle, &Clock) -> JoinHandle<()> + Send>;
 impl Counters {
     /// Errors: a lease that another engine holds; credentials that can't be read.
     pub async fn open(config: &Config, opening: Opening<'_>, bus: &Arc<dyn Bus>, clock: &Clock) -> anyhow::Result<Self> {
-        let Opening { book, live_books, judges } = opening;
+        let Opening { book, live_books, judges, metrics } = opening;
         if config.mode == Mode::Paper {
-            return Self::on_paper(config, book, clock, live_books);
+            return Self::on_paper(config, book, clock, live_books, metrics);
         }
         let (account, polymarket) = (kalshi_account(config, clock)?, polymarket_account(config, clock)?);
         let ownership = own(config, book, bus, clock, judges).await?;
         let leases = ownership.iter().flat_map(|ownership| ownership.leases().to_vec()).collect();
         let gate = Gate { mode: config.mode, clock: clock.clone(), leases };
-        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership, venues: Vec::new() };
+        let mut counters = Self { ownership, ..Self::none(metrics) };
         match account {
             Some(account) => counters.add_kalshi(config, account, gate.clone(), fuse_has_blown(book)).await,
             None => tracing::warn!("{} kalshi is off: no credentials; its signals are vetoed", config.mode.tag()),
@@ -87,11 +97,40 @@ impl Counters {
         Ok(counters)
     }
 
+    fn none(metrics: &Arc<Metrics>) -> Self {
+        let (desks, listeners, venues, clients) = (Desks::default(), Vec::new(), Vec::new(), Vec::new());
+        Self { desks, paper: None, listeners, ownership: None, venues, clients, metrics: Arc::clone(metrics) }
+    }
+
+    /// Each request of this client is counted, and a scrape asks it how it is.
+    fn look_at_kalshi(&mut self, client: &Arc<kalshi::client::Client>) {
+        client.onlooker().tell(counting(&self.metrics, Venue::Kalshi));
+        let client = Arc::clone(client);
+        let look = move || ClientFacts {
+            left: client.budget().left(),
+            heard_at: client.onlooker().heard_at(),
+            skew_ms: client.skew().map(SkewBounds::at_least_ms),
+        };
+        self.clients.push((Venue::Kalshi, Box::new(look)));
+    }
+
+    fn look_at_polymarket(&mut self, venue: &Arc<PolymarketVenue>) {
+        venue.client().onlooker().tell(counting(&self.metrics, Venue::Polymarket));
+        let venue = Arc::clone(venue);
+        let look = move || ClientFacts {
+            left: venue.client().budget().left(),
+            heard_at: venue.client().onlooker().heard_at(),
+            skew_ms: venue.client().skew().map(SkewBounds::at_least_ms),
+        };
+        self.clients.push((Venue::Polymarket, Box::new(look)));
+    }
+
     /// With Kalshi's credentials the paper exchange fills against Kalshi's own books, unless it is fed otherwise.
-    fn on_paper(config: &Config, book: &Projections, clock: &Clock, live_books: bool) -> anyhow::Result<Self> {
-        let mut counters = Self { desks: Desks::default(), paper: None, listeners: Vec::new(), ownership: None, venues: Vec::new() };
+    fn on_paper(config: &Config, book: &Projections, clock: &Clock, live_books: bool, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
+        let mut counters = Self::none(metrics);
         let mut desk = PaperDesk::new(paper_exchange(config, book), clock.clone());
         if live_books && let Some(account) = kalshi_account(config, clock)? {
+            counters.look_at_kalshi(account.venue.client());
             let (handle, stream) = stream_of(&account, true);
             let venue = Arc::clone(&account.venue);
             let source = KalshiBooks { venue: account.venue, stream: handle };
@@ -99,6 +138,7 @@ impl Counters {
                 .add_books(config, Box::new(source), desk, clock, stream, move |event, followed| book_news(&venue, event, followed));
         }
         if live_books && let Some(account) = polymarket_account(config, clock)? {
+            counters.look_at_polymarket(&account.venue);
             let (handle, stream) = account.start_stream(true, STREAM_EVENTS_MAX);
             let source = PolymarketBooks { venue: account.venue, stream: handle };
             desk = counters.add_books(config, Box::new(source), desk, clock, stream, polymarket_books::book_news);
@@ -130,6 +170,7 @@ impl Counters {
 
     async fn add_kalshi(&mut self, config: &Config, account: KalshiAccount, gate: Gate, fuse_blown: bool) {
         account.announce(config).await;
+        self.look_at_kalshi(account.venue.client());
         let guard = gate.clone();
         account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = stream_of(&account, false);
@@ -142,6 +183,7 @@ impl Counters {
 
     async fn add_polymarket(&mut self, config: &Config, account: PolymarketAccount, gate: Gate) {
         account.announce(config).await;
+        self.look_at_polymarket(&account.venue);
         let guard = gate.clone();
         account.venue.client().standing().guarded_by(move || guard.objection());
         let (handle, stream) = account.start_stream(false, STREAM_EVENTS_MAX);
@@ -178,6 +220,10 @@ impl Counters {
         self.ownership.as_ref().and_then(Ownership::epoch)
     }
 
+    pub fn leases(&self) -> Vec<Arc<Lease>> {
+        self.ownership.as_ref().map(|ownership| ownership.leases().to_vec()).unwrap_or_default()
+    }
+
     /// Starts what listens to venues and to the end of the ownership.
     pub fn listen(&mut self, engine: &EngineHandle, clock: &Clock) -> Vec<JoinHandle<()>> {
         let mut tasks = Vec::new();
@@ -203,6 +249,18 @@ impl Counters {
 }
 
 /// The account's stream, where it has one; `levels`: with whole books.
+fn counting(metrics: &Arc<Metrics>, venue: Venue) -> impl Fn(&Exchanged) + Send + Sync + 'static {
+    let metrics = Arc::clone(metrics);
+    move |exchanged| {
+        let Exchanged { method, pattern, places, class, waited, took } = *exchanged;
+        let call = format!("{method} {pattern}");
+        metrics.took(names::REQUESTS, &[("venue", venue.as_str()), ("call", &call), ("class", class)], took);
+        if places {
+            metrics.took(names::STAGES, &[("stage", "send")], waited);
+        }
+    }
+}
+
 fn stream_of(account: &KalshiAccount, levels: bool) -> (Option<StreamHandle>, Option<mpsc::Receiver<StreamEvent>>) {
     let Some(ws) = account.ws.clone() else { return (None, None) };
     let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);

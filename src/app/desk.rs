@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::gauges::Gauges;
 use super::history::StoreHistory;
 use super::panics;
 use super::readiness::Readiness;
@@ -30,16 +32,20 @@ use crate::workers::EngineHandle;
 use crate::workers::outbox::AnswerCounts;
 use crate::workers::recent::Recent;
 
+/// A replay costs a core for seconds per million records.
+const SELF_CHECK_EVERY: Duration = Duration::from_secs(6 * 3_600);
+
 pub struct LiveDesk {
     mode: Mode,
     instance: Instance,
-    engine: EngineHandle,
-    log: Arc<dyn EventStore>,
-    bus: Arc<dyn Bus>,
+    pub(super) engine: EngineHandle,
+    pub(super) log: Arc<dyn EventStore>,
+    pub(super) bus: Arc<dyn Bus>,
     clock: Clock,
     risk_public_keys: Vec<Vec<u8>>,
     readiness: Arc<Readiness>,
     kill_files: Vec<PathBuf>,
+    gauges: Gauges,
     pub counts: Arc<AnswerCounts>,
     pub recent: Arc<Mutex<Recent>>,
 }
@@ -87,6 +93,7 @@ impl LiveDesk {
         clock: Clock,
         risk_public_keys: Vec<Vec<u8>>,
         readiness: Arc<Readiness>,
+        gauges: Gauges,
     ) -> Self {
         Self {
             mode: config.mode,
@@ -97,6 +104,7 @@ impl LiveDesk {
             clock,
             risk_public_keys,
             readiness,
+            gauges,
             kill_files: super::kill_files(config),
             counts: Arc::default(),
             recent: Arc::default(),
@@ -143,7 +151,7 @@ impl LiveDesk {
     /// The log may be a few milliseconds behind the fold.
     async fn caught_up(&self, seq: u64) {
         while self.log.head().seq < seq && self.log.failed().is_none() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -151,12 +159,38 @@ impl LiveDesk {
     pub async fn verify(&self) -> Result<VerifyReport, ApiError> {
         let look = self.look().await?;
         self.caught_up(look.book.seq).await;
+        let seq = look.book.seq;
         let (log, clock, keys) = (Arc::clone(&self.log), self.clock.clone(), self.risk_public_keys.clone());
         let checked = reading(move || {
             let living = Living { seq: look.book.seq, state_hash: look.book.state_hash() };
             verify(&StoreHistory(log), None::<StoreCheck>, Some(living), &keys, &|| clock.now().mono)
         });
-        checked.await?.map_err(|error| ApiError::Internal(error.to_string()))
+        let report = checked.await?.map_err(|error| ApiError::Internal(error.to_string()))?;
+        let differs = report.replay.as_ref().is_none_or(|replay| replay.identical == Some(false));
+        if differs {
+            tracing::error!("a replay of the log up to record {seq} gives another state than the living engine has: {:?}", report.problems);
+        }
+        self.gauges.replay_differs.store(differs, Ordering::Relaxed);
+        Ok(report)
+    }
+
+    /// Replays the log beside the living engine from time to time; `/metrics` says when they differ.
+    pub async fn check_itself(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SELF_CHECK_EVERY).await;
+            if let Err(error) = self.verify().await {
+                tracing::warn!("the log could not be checked: {error}");
+            }
+        }
+    }
+
+    pub(super) async fn reasons(&self) -> Vec<String> {
+        self.readiness.reasons().await
+    }
+
+    /// Since the risk consumer's last hello.
+    pub(super) fn risk_silent_nanos(&self) -> i64 {
+        self.readiness.risk_silent_ms().saturating_mul(1_000_000)
     }
 
     fn clear_kill_files(&self) -> Result<(), ApiError> {
@@ -227,8 +261,8 @@ impl Queries for LiveDesk {
         Ok(json!({ "subject": subject, "stream_seq": stream_seq }))
     }
 
-    fn metrics(&self) -> String {
-        let lines = self.counters(0).into_iter().filter(|(name, _)| name != "signal_warnings");
-        lines.map(|(name, value)| format!("# TYPE arbees_{name} gauge\narbees_{name} {value}\n")).collect()
+    async fn metrics(&self) -> String {
+        self.gauges.refresh(self).await;
+        self.gauges.metrics.text()
     }
 }

@@ -20,6 +20,8 @@ pub mod desk;
 mod doctor;
 /// A double of a venue as a process of its own.
 mod exchange;
+/// What a scrape sets.
+mod gauges;
 /// The log as `audit` reads it.
 pub mod history;
 /// Keys and tokens on disk.
@@ -52,6 +54,7 @@ use crate::crash_points::{Point, reach};
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
 use crate::http::serve;
+use crate::metrics::{Metrics, names};
 use crate::projections::Projections;
 use crate::venues::paper::demo_market::DemoMarket;
 use crate::workers::control;
@@ -60,12 +63,14 @@ use crate::workers::engine_loop::{self, EngineHandle, Hands};
 use crate::workers::intake;
 use crate::workers::lease::{Lease, Ownership};
 use crate::workers::market_feed::{self, TapeProgress};
+use crate::workers::meter::Meter;
 use crate::workers::outbox::Outbox;
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::publisher::{self, Publisher};
 use crate::workers::risk_consumer::{self, RiskConsumer, Tell};
 use crate::workers::risk_gate::RiskGate;
 use counters::{Counters, Opening};
+use gauges::Gauges;
 use readiness::Readiness;
 
 /// How long intake waits for the risk consumer at the start before signals are taken (and vetoed) without it.
@@ -197,7 +202,11 @@ fn risk_consumer(
 /// Starts an engine (and with `Role::All` its risk consumer) and returns once it takes signals.
 pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
     let clock = Clock::system();
+    let metrics = Arc::new(Metrics::default());
+    let opens_at = clock.now().mono;
     let (log, book, report) = open_log(&config).await?;
+    metrics.set_seconds(names::REPLAY, &[], clock.now().mono.0 - opens_at.0);
+    time_syncs(&log, &metrics, &clock);
     reach(Point::StartLogOpened);
     for repair in &report.repairs {
         tracing::warn!("log repaired: {repair}");
@@ -215,7 +224,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let http_addr = listener.local_addr()?;
     keys::write_address(&config.mode_dir().join("http_addr"), http_addr, report.log_id)?;
 
-    let opening = Opening { book: &book, live_books: matches!(books, Books::SignalsOnly), judges: role == Role::All };
+    let opening = Opening { book: &book, live_books: matches!(books, Books::SignalsOnly), judges: role == Role::All, metrics: &metrics };
     let mut counters = Counters::open(&config, opening, &bus, &clock).await?;
     reach(Point::StartVenuesOpened);
     let store: Arc<dyn EventStore> = log;
@@ -231,7 +240,15 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let (durable, durable_rx) = watch::channel(report.head.seq);
     let (outgoing, outgoing_rx) = mpsc::unbounded_channel();
     let gate = RiskGate { bus: Arc::clone(&bus), subject: subjects.risk_request.clone() };
-    let hands = Hands { clock: clock.clone(), log: Arc::clone(&store), gate, desks: counters.desks.clone(), outbox: outgoing, durable };
+    let hands = Hands {
+        clock: clock.clone(),
+        log: Arc::clone(&store),
+        gate,
+        desks: counters.desks.clone(),
+        outbox: outgoing,
+        durable,
+        metrics: Arc::clone(&metrics),
+    };
     let main = tokio::spawn(engine_loop::run(Engine::new(settings, book), hands, inbox));
     engine.input(Input::Start(Box::new(Start {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -247,6 +264,16 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
 
     let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
     let deliveries = Deliveries::default();
+    let meter = Meter::new(Arc::clone(&metrics));
+    let gauges = Gauges::new(
+        &config,
+        metrics,
+        &clock,
+        report.log_id,
+        std::mem::take(&mut counters.clients),
+        counters.leases(),
+        meter.last_signal.subscribe(),
+    );
     let live = Arc::new(desk::LiveDesk::new(
         &config,
         engine.clone(),
@@ -255,6 +282,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         clock.clone(),
         risk_public_keys,
         Arc::clone(&readiness),
+        gauges,
     ));
     let outbox = Outbox {
         bus: Arc::clone(&bus),
@@ -271,6 +299,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let mut tasks = vec![
         tokio::spawn(outbox.run(outgoing_rx)),
         tokio::spawn(publisher::serve_ranges(Arc::clone(&bus), Arc::clone(&store), publisher.log_read.clone())),
+        tokio::spawn(meter.run(Arc::clone(&store), report.head.seq, durable_rx.clone())),
+        tokio::spawn(Arc::clone(&live).check_itself()),
         tokio::spawn(publisher.run(report.head.seq, durable_rx)),
         tokio::spawn(control::listen(Arc::clone(&bus), subjects.control_kill.clone(), engine.clone())),
         tokio::spawn(control::watch_files(kill_files(&config), engine.clone())),
@@ -320,6 +350,19 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         ownership: counters.into_ownership(),
         stop: config.stop,
     })
+}
+
+/// Each commit of the journal, as long as it takes.
+fn time_syncs(log: &Log, metrics: &Arc<Metrics>, clock: &Clock) {
+    let (metrics, clock, begun) = (Arc::clone(metrics), clock.clone(), std::sync::atomic::AtomicI64::new(0));
+    log.tell_syncs(move |begins| {
+        let now = clock.now().mono.0;
+        if begins {
+            begun.store(now, std::sync::atomic::Ordering::Relaxed);
+        } else {
+            metrics.took(names::LOG_SYNC, &[], now - begun.load(std::sync::atomic::Ordering::Relaxed));
+        }
+    });
 }
 
 type Feed = (Books, PaperDesk, EngineHandle, Clock);

@@ -21,7 +21,11 @@ pub fn noticed() -> watch::Receiver<Option<String>> {
             std::panic::set_hook(Box::new(move |panic| {
                 earlier(panic);
                 if !CONTAINED.get() {
-                    note(panic.location().map_or_else(|| "an unknown place".to_owned(), |place| format!("{}:{}", place.file(), place.line())));
+                    note(
+                        panic
+                            .location()
+                            .map_or_else(|| "an unknown place".to_owned(), |place| format!("{}:{}", place.file(), place.line())),
+                    );
                 }
             }));
             watch::channel(None).0

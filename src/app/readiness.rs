@@ -22,11 +22,13 @@ pub struct Readiness {
     risk_ready: AtomicBool,
     /// Monotonic milliseconds of risk's last hello.
     risk_heard_ms: AtomicI64,
+    began_ms: i64,
 }
 
 impl Readiness {
     pub fn new(engine: EngineHandle, bus: Arc<dyn Bus>, log: Arc<dyn EventStore>, clock: Clock) -> Self {
-        Self { engine, bus, log, clock, risk_ready: AtomicBool::new(false), risk_heard_ms: AtomicI64::new(i64::MIN / 2) }
+        let began_ms = clock.now().mono.0 / 1_000_000;
+        Self { began_ms, engine, bus, log, clock, risk_ready: AtomicBool::new(false), risk_heard_ms: AtomicI64::new(i64::MIN / 2) }
     }
 
     fn now_ms(&self) -> i64 {
@@ -36,6 +38,11 @@ impl Readiness {
     pub fn heard_risk(&self, ready: bool) {
         self.risk_ready.store(ready, Ordering::Relaxed);
         self.risk_heard_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// Since its last hello; since the start before the first.
+    pub fn risk_silent_ms(&self) -> i64 {
+        self.now_ms().saturating_sub(self.risk_heard_ms.load(Ordering::Relaxed).max(self.began_ms))
     }
 
     fn risk(&self) -> Option<String> {

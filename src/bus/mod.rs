@@ -111,12 +111,24 @@ pub struct BusState {
     pub refused: Option<String>,
     /// Whether the stream of signals is being read.
     pub signals_open: bool,
+    /// Signals that the stream held behind the last one delivered. Nobody is woken for it.
+    pub signals_behind: u64,
     pub last_error: Option<String>,
 }
 
 impl BusState {
     fn new(link: Link) -> Self {
-        Self { link, connects: 0, attempts: 0, dropped: 0, violations: 0, refused: None, signals_open: false, last_error: None }
+        Self {
+            link,
+            connects: 0,
+            attempts: 0,
+            dropped: 0,
+            violations: 0,
+            refused: None,
+            signals_open: false,
+            signals_behind: 0,
+            last_error: None,
+        }
     }
 }
 

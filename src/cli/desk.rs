@@ -200,7 +200,7 @@ impl Queries for LogDesk {
         Err(no_engine())
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         String::new()
     }
 }

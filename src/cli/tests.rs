@@ -76,7 +76,7 @@ impl Queries for Engine {
         Ok(json!(format!("signals.{venue}")))
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         String::new()
     }
 }

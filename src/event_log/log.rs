@@ -83,6 +83,11 @@ impl Log {
         log.threads.push(spawned(thread::Builder::new().name("log-writer".into()).spawn(move || writer.run()))?);
         Ok((log, report))
     }
+
+    /// Tells when a commit of the journal begins (`true`) and ends, on the writer's thread; the first teller counts.
+    pub fn tell_syncs(&self, told: impl Fn(bool) + Send + Sync + 'static) {
+        self.shared.syncing.tell(told);
+    }
 }
 
 impl EventStore for Log {

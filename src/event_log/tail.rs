@@ -60,6 +60,31 @@ struct Tail {
     closing: bool,
 }
 
+type Told = Box<dyn Fn(bool) + Send + Sync>;
+
+/// Whoever times commits of the journal: told before each (`true`) and after it.
+#[derive(Default)]
+pub struct Syncing(OnceLock<Told>);
+
+impl std::fmt::Debug for Syncing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Syncing")
+    }
+}
+
+impl Syncing {
+    /// The first one counts.
+    pub fn tell(&self, told: impl Fn(bool) + Send + Sync + 'static) {
+        let _ = self.0.set(Box::new(told));
+    }
+
+    pub fn is(&self, begins: bool) {
+        if let Some(told) = self.0.get() {
+            told(begins);
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Shared {
     pub context: ChainContext,
@@ -68,6 +93,7 @@ pub struct Shared {
     pub queued: AtomicUsize,
     journal: PathBuf,
     failed: OnceLock<Arc<str>>,
+    pub syncing: Syncing,
     tail: Mutex<Tail>,
     grown: Condvar,
     shrunk: Condvar,
@@ -101,6 +127,7 @@ impl Shared {
         Self {
             context,
             sled,
+            syncing: Syncing::default(),
             queued: AtomicUsize::new(0),
             journal,
             failed: OnceLock::new(),

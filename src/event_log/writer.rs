@@ -45,7 +45,10 @@ impl Writer {
         let Commit { before, head, group, waiting } = commit;
         let mut failure = self.shared.failure();
         if failure.is_none() && !group.frames.is_empty() {
-            match self.journal.commit(&group.frames, group.first_seq, &before.hash) {
+            self.shared.syncing.is(true);
+            let committed = self.journal.commit(&group.frames, group.first_seq, &before.hash);
+            self.shared.syncing.is(false);
+            match committed {
                 Ok(place) => {
                     if let Some(buffer) = self.shared.push(group, place, head) {
                         self.intake.give_back(buffer);

@@ -110,5 +110,5 @@ pub trait Queries: Send + Sync + 'static {
     async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError>;
 
     /// In Prometheus' text format.
-    fn metrics(&self) -> String;
+    async fn metrics(&self) -> String;
 }

@@ -108,7 +108,7 @@ async fn readyz(State(queries): Desk) -> Response {
 }
 
 async fn metrics(State(queries): Desk) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], queries.metrics()).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], queries.metrics().await).into_response()
 }
 
 /// All parameters of all paths.

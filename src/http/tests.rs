@@ -49,7 +49,7 @@ impl Queries for FakeDesk {
         Ok(json!({ "subject": format!("signals.{venue}") }))
     }
 
-    fn metrics(&self) -> String {
+    async fn metrics(&self) -> String {
         "arbees_up 1\n".to_owned()
     }
 }

@@ -26,6 +26,11 @@ pub struct SkewBounds {
 }
 
 impl SkewBounds {
+    /// How far the clocks are apart at least, in milliseconds.
+    pub fn at_least_ms(self) -> i64 {
+        self.low_ms.max(-self.high_ms).max(0)
+    }
+
     /// Every possible skew is too large.
     pub fn beyond(self) -> bool {
         self.low_ms > SKEW_MS_MAX || self.high_ms < -SKEW_MS_MAX

@@ -20,6 +20,8 @@ pub mod kalshi;
 pub mod key_file;
 /// Numbers as text or as JSON numbers, without floats.
 pub mod number;
+/// What whoever counts is told.
+pub mod onlooker;
 /// The exchange inside the process: tapes, the demo's market, or a signal's own quote.
 pub mod paper;
 /// Polymarket's CLOB V2, live.

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::crash_points::{Point, reach};
 use crate::engine::{Command, Effect, Engine, Input, Ticket};
 use crate::event_log::EventStore;
+use crate::metrics::{Metrics, names};
 
 /// What the loop takes.
 enum Message {
@@ -75,6 +76,7 @@ pub struct Hands {
     pub outbox: mpsc::UnboundedSender<Outgoing>,
     /// The last durable record, for the publisher.
     pub durable: watch::Sender<u64>,
+    pub metrics: Arc<Metrics>,
 }
 
 /// The queue, before there is an engine to read it.
@@ -174,10 +176,14 @@ fn out(hands: &Hands, outgoing: Outgoing) {
 
 fn append(records: Vec<crate::domain::event::Recorded>, hands: &Hands, handle: &EngineHandle) {
     let (handle, durable) = (handle.clone(), hands.durable.clone());
+    let (clock, metrics, handed_at) = (hands.clock.clone(), Arc::clone(&hands.metrics), hands.clock.now().mono);
     hands.log.append(
         records,
         Box::new(move |result| match result {
             Ok(head) => {
+                let took = clock.now().mono.0 - handed_at.0;
+                metrics.took(names::LOG_APPEND, &[], took);
+                metrics.took(names::STAGES, &[("stage", "durable_write")], took);
                 handle.input(Input::Durable { seq: head.seq, hash: head.hash });
                 durable.send_if_modified(|seq| {
                     let newer = head.seq > *seq;

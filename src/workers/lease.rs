@@ -103,6 +103,12 @@ impl Lease {
         self.wall_until.store(asked_at.wall.plus_ms(LEASE_TTL_MS - MARGIN_MS).nanos(), Ordering::Relaxed);
     }
 
+    /// What is leased, without whose: `engine`, `risk`, `account.kalshi`.
+    pub fn kind(&self) -> &str {
+        let parts = if self.key.starts_with("account.") { 2 } else { 1 };
+        self.key.match_indices('.').nth(parts - 1).map_or(&self.key, |(end, _)| &self.key[..end])
+    }
+
     /// The epoch of a session that begins now.
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Relaxed)

@@ -25,6 +25,8 @@ pub mod live_books;
 pub mod live_desk;
 /// Tapes and the demo's market, row by row into the paper exchange.
 pub mod market_feed;
+/// Counts of what the log says.
+pub mod meter;
 /// Log lines of orders.
 pub mod narrator;
 /// Answers, dead letters and acknowledgements, in that order.

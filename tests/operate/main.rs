@@ -1,1 +1,12 @@
 //! What an operator has: metrics, alerts, dashboard, notifications, audits, deployment. The program as it is built, over its own doors.
+
+#[allow(dead_code)] // tests/worker uses the rest
+#[path = "../worker/arbees.rs"]
+mod arbees;
+mod metrics;
+#[allow(dead_code)] // tests/worker uses the rest
+#[path = "../worker/strategy.rs"]
+mod strategy;
+#[allow(dead_code)] // tests/worker uses the rest
+#[path = "../worker/support.rs"]
+mod support;

@@ -115,6 +115,14 @@ impl Place {
         Some((response.status().as_u16(), response.json().await.ok()?))
     }
 
+    /// The body of a GET as text.
+    pub async fn text(&self, path: &str) -> String {
+        let url = format!("http://{}{path}", self.address().expect("an engine"));
+        let response = arbees::http::client().build().expect("client").get(url).send().await.expect("an answer");
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        response.text().await.expect("text")
+    }
+
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         let url = format!("http://{}{path}", self.address().expect("an engine"));
         let mut request = arbees::http::client().build().expect("client").post(url).json(body);

@@ -89,6 +89,11 @@ impl NatsSignals {
     fn delivery(&self, message: jetstream::Message, incarnation: Incarnation) -> Result<Delivery, String> {
         let (stream_seq, published_ns, delivered_count) = {
             let info = message.info().map_err(|error| error.to_string())?;
+            let behind = info.pending;
+            self.link.state.send_if_modified(|state| {
+                state.signals_behind = behind;
+                false
+            });
             (info.stream_sequence, info.published.unix_timestamp_nanos(), info.delivered)
         };
         let message = message.message;

@@ -14,6 +14,7 @@ use super::super::clock_skew::{ClockSkew, SkewBounds, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
 use super::super::hush::hush;
+use super::super::onlooker::{Exchanged, Onlooker, class_of};
 use super::super::standing::Standing;
 use super::address::{ApiAddress, query as written};
 use super::auth::{Haste, KeyId, SignedHeaders, Signer, keep_ready};
@@ -22,6 +23,7 @@ use super::rate::{BASIC, Budget, CostTable, Lane};
 use super::wire::error::Refusal;
 use crate::clock::Clock;
 use crate::crash_points::{Point, reach};
+use crate::domain::time::Now;
 
 /// An order that would wait longer for its tokens goes back: the signal may be stale by then, which others judge.
 const ORDER_WAIT_MS_MAX: u64 = 250;
@@ -104,6 +106,7 @@ pub struct Client {
     costs: Mutex<CostTable>,
     skew: Mutex<ClockSkew>,
     standing: Standing,
+    onlooker: Onlooker,
     clock: Clock,
 }
 
@@ -122,6 +125,7 @@ impl Client {
             costs: Mutex::default(),
             skew: Mutex::default(),
             standing: Standing::default(),
+            onlooker: Onlooker::default(),
             clock,
         })
     }
@@ -136,6 +140,10 @@ impl Client {
 
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    pub fn onlooker(&self) -> &Onlooker {
+        &self.onlooker
     }
 
     pub fn clock(&self) -> &Clock {
@@ -167,6 +175,7 @@ impl Client {
     }
 
     async fn once(&self, ask: &Ask) -> Result<Bytes, CallError> {
+        let wished = self.clock.now().mono;
         let cost = self.costs.lock().unwrap_or_else(PoisonError::into_inner).cost(ask.method.as_str(), ask.pattern);
         if ask.places() {
             let within = Duration::from_millis(ORDER_WAIT_MS_MAX);
@@ -177,6 +186,26 @@ impl Client {
         let request = self.request(ask)?;
         let sent = self.clock.now();
         self.last_look(ask)?;
+        let done = self.exchange(ask, request, sent).await;
+        self.onlooker.saw(&Exchanged {
+            method: if ask.method == Method::GET {
+                "GET"
+            } else if ask.method == Method::DELETE {
+                "DELETE"
+            } else {
+                "POST"
+            },
+            pattern: ask.pattern,
+            places: ask.places(),
+            class: class_of(&done),
+            waited: sent.mono.0 - wished.0,
+            took: self.clock.now().mono.0 - sent.mono.0,
+        });
+        done
+    }
+
+    /// The request at the socket, and what comes back.
+    async fn exchange(&self, ask: &Ask, request: reqwest::Request, sent: Now) -> Result<Bytes, CallError> {
         let response = self.http.execute(request).await.map_err(|error| unanswered(&format!("{} {}", ask.method, ask.pattern), &error))?;
         listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let status = response.status().as_u16();

@@ -61,6 +61,18 @@ impl Budget {
         buckets.limits = limits;
     }
 
+    /// Whole tokens that are there now, by bucket.
+    pub fn left(&self) -> Vec<(&'static str, i64)> {
+        let now = self.clock.now().mono;
+        let mut buckets = self.locked();
+        [("read", Lane::Read), ("write", Lane::Write(None))]
+            .map(|(name, lane)| {
+                buckets.wait_ms(lane, 0, now);
+                (name, buckets.of(lane).map(|bucket| bucket.level()).min().unwrap_or(0).div_euclid(1_000))
+            })
+            .to_vec()
+    }
+
     /// Waits until the tokens are there, and takes them.
     pub async fn take(&self, lane: Lane, cost: u32) {
         let _turn = match lane {

@@ -14,6 +14,7 @@ use super::super::clock_skew::{ClockSkew, SkewBounds, learn, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
 use super::super::hush::hush;
+use super::super::onlooker::{Exchanged, Onlooker, class_of};
 use super::super::standing::Standing;
 use super::auth::{RequestSigner, wallet_headers};
 use super::contracts::Chain;
@@ -146,6 +147,7 @@ pub struct Client {
     budget: Budget,
     skew: Mutex<ClockSkew>,
     standing: Standing,
+    onlooker: Onlooker,
     mode: Mutex<Option<Until>>,
     clock: Clock,
 }
@@ -161,6 +163,7 @@ impl Client {
             budget: Budget::new(clock.clone()),
             skew: Mutex::default(),
             standing: Standing::default(),
+            onlooker: Onlooker::default(),
             mode: Mutex::default(),
             clock,
         })
@@ -195,6 +198,10 @@ impl Client {
         &self.standing
     }
 
+    pub fn onlooker(&self) -> &Onlooker {
+        &self.onlooker
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -215,6 +222,7 @@ impl Client {
 
     /// Sends; the body of a successful answer, whatever it is.
     pub async fn send(&self, ask: &Ask) -> Result<Bytes, CallError> {
+        let wished = self.clock.now().mono;
         if ask.lane == Lane::Order {
             let within = Duration::from_millis(ORDER_WAIT_MS_MAX);
             let taken = self.budget.take_within(ask.lane, ask.cost, within).await;
@@ -225,6 +233,26 @@ impl Client {
         let request = self.request(ask)?;
         let sent = self.clock.now();
         self.last_look(ask)?;
+        let done = self.exchange(ask, request, sent).await;
+        self.onlooker.saw(&Exchanged {
+            method: if ask.method == Method::GET {
+                "GET"
+            } else if ask.method == Method::DELETE {
+                "DELETE"
+            } else {
+                "POST"
+            },
+            pattern: ask.pattern,
+            places: ask.lane == Lane::Order,
+            class: class_of(&done),
+            waited: sent.mono.0 - wished.0,
+            took: self.clock.now().mono.0 - sent.mono.0,
+        });
+        done
+    }
+
+    /// The request at the socket, and what comes back.
+    async fn exchange(&self, ask: &Ask, request: reqwest::Request, sent: Now) -> Result<Bytes, CallError> {
         let response = self.http.execute(request).await.map_err(|error| unanswered(&ask.named(), &error))?;
         listen(&self.skew, &self.standing, sent, self.clock.now(), response.headers());
         let (status, told) = (response.status().as_u16(), Told::read(response.headers(), sent.wall));

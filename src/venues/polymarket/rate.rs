@@ -82,6 +82,16 @@ impl Budget {
         Self { clock, buckets: Mutex::new(buckets), turns }
     }
 
+    /// Whole tokens that are there now, by bucket.
+    pub fn left(&self) -> Vec<(&'static str, i64)> {
+        let lanes = [("general", Lane::Read(Shelf::General)), ("orders", Lane::Order), ("cancels", Lane::Cancel)];
+        let left = |(name, lane): (&'static str, Lane)| {
+            self.wait_ms(lane, 0);
+            (name, self.locked()[lane.index()].level().div_euclid(1_000))
+        };
+        lanes.map(left).to_vec()
+    }
+
     /// Waits until the tokens are there, and takes them.
     pub async fn take(&self, lane: Lane, cost: u32) {
         let _turn = match lane {

@@ -136,8 +136,10 @@ async fn s103_a_panic_in_one_worker_cancels_what_rests_and_ends_the_process_for_
     let mut number = 0;
     let ended = async || {
         number += 1;
-        let resting =
-            with(open(&format!("rest-{number}"), &format!("KXREST-{number}-A")), json!({ "size": "1", "tif": "gtc", "limit_price": "0.40" }));
+        let resting = with(
+            open(&format!("rest-{number}"), &format!("KXREST-{number}-A")),
+            json!({ "size": "1", "tif": "gtc", "limit_price": "0.40" }),
+        );
         strategy.send(&resting).await;
         (!engine.lives()).then_some(())
     };

@@ -217,6 +217,7 @@ impl Stream {
             let steps = tokio::select! {
                 frame = socket.next() => {
                     heard_at = clock.now().mono;
+                    self.client.onlooker().heard(heard_at);
                     match frame {
                         Some(Ok(Message::Text(text))) => self.frame(&mut session, text.as_str()),
                         Some(Ok(Message::Close(_))) | None => return Ok("the venue closed the connection".to_owned()),

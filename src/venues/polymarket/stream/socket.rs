@@ -174,6 +174,7 @@ impl Socket {
             let steps = tokio::select! {
                 frame = connection.next() => {
                     talk.heard_at = self.now().mono;
+                    self.shared.venue.client().onlooker().heard(talk.heard_at);
                     match frame {
                         Some(Ok(Message::Text(text))) => self.frame(talk, text.as_str()),
                         Some(Ok(Message::Close(_))) | None => return Ok("the venue closed the connection".to_owned()),
