@@ -321,6 +321,10 @@ impl Queries for Verifying {
         self.desk.signal(venue, bytes).await
     }
 
+    fn live(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+        self.desk.live()
+    }
+
     async fn metrics(&self) -> String {
         String::new()
     }

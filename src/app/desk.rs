@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::gauges::Gauges;
 use super::history::StoreHistory;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ids::{Instance, Mode, SignalId};
 use crate::domain::market::Venue;
+use crate::domain::time::Time;
 use crate::engine::{self, Engine};
 use crate::event_log::EventStore;
 use crate::http::{ApiError, Command, Identity, Queries, Query};
@@ -46,6 +48,7 @@ pub struct LiveDesk {
     readiness: Arc<Readiness>,
     kill_files: Vec<PathBuf>,
     gauges: Gauges,
+    shown: watch::Receiver<Arc<str>>,
     pub counts: Arc<AnswerCounts>,
     pub recent: Arc<Mutex<Recent>>,
 }
@@ -94,6 +97,7 @@ impl LiveDesk {
         risk_public_keys: Vec<Vec<u8>>,
         readiness: Arc<Readiness>,
         gauges: Gauges,
+        shown: watch::Receiver<Arc<str>>,
     ) -> Self {
         Self {
             mode: config.mode,
@@ -105,6 +109,7 @@ impl LiveDesk {
             risk_public_keys,
             readiness,
             gauges,
+            shown,
             kill_files: super::kill_files(config),
             counts: Arc::default(),
             recent: Arc::default(),
@@ -184,6 +189,10 @@ impl LiveDesk {
         }
     }
 
+    pub(super) fn now(&self) -> Time {
+        self.clock.now().wall
+    }
+
     pub(super) async fn reasons(&self) -> Vec<String> {
         self.readiness.reasons().await
     }
@@ -259,6 +268,10 @@ impl Queries for LiveDesk {
         let subject = signals_of(venue);
         let stream_seq = self.bus.publish_signal(&subject, bytes.into()).await.map_err(|error| ApiError::Unavailable(error.to_string()))?;
         Ok(json!({ "subject": subject, "stream_seq": stream_seq }))
+    }
+
+    fn live(&self) -> watch::Receiver<Arc<str>> {
+        self.shown.clone()
     }
 
     async fn metrics(&self) -> String {

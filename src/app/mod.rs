@@ -26,6 +26,8 @@ mod gauges;
 pub mod history;
 /// Keys and tokens on disk.
 pub mod keys;
+/// What the page shows.
+mod live;
 /// Who we are on the bus, its keys, and what an admin makes there.
 mod nats;
 /// Panics of any part, which end the process.
@@ -71,6 +73,7 @@ use crate::workers::risk_consumer::{self, RiskConsumer, Tell};
 use crate::workers::risk_gate::RiskGate;
 use counters::{Counters, Opening};
 use gauges::Gauges;
+use live::Counted;
 use readiness::Readiness;
 
 /// How long intake waits for the risk consumer at the start before signals are taken (and vetoed) without it.
@@ -130,6 +133,14 @@ pub async fn bus(config: &Config, name: &str, role: &str, clock: &Clock) -> anyh
 
 /// Opens the log and folds it, telling what was repaired.
 pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections, crate::event_log::OpenReport)> {
+    open_log_seeing(config, |_, _| {}).await
+}
+
+/// The same; `see` gets each record and what the fold has come to with it.
+async fn open_log_seeing(
+    config: &Config,
+    see: impl Fn(&crate::domain::event::Recorded, &Projections) + Send + 'static,
+) -> anyhow::Result<(Arc<Log>, Projections, crate::event_log::OpenReport)> {
     let options = OpenOptions::new(config.mode_dir(), config.mode);
     let opened = tokio::task::spawn_blocking(move || {
         let mut book = Projections::default();
@@ -137,6 +148,7 @@ pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections,
         let opened = Log::open(&options, |recorded, _| {
             if broken.is_none() {
                 broken = book.fold(recorded).err();
+                see(recorded, &book);
             }
         });
         opened.map(|(log, report)| (log, report, book, broken))
@@ -204,7 +216,9 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let clock = Clock::system();
     let metrics = Arc::new(Metrics::default());
     let opens_at = clock.now().mono;
-    let (log, book, report) = open_log(&config).await?;
+    let counted = Counted::default();
+    let rereader = counted.clone();
+    let (log, book, report) = open_log_seeing(&config, move |recorded, book| rereader.reread(recorded, book)).await?;
     metrics.set_seconds(names::REPLAY, &[], clock.now().mono.0 - opens_at.0);
     time_syncs(&log, &metrics, &clock);
     reach(Point::StartLogOpened);
@@ -274,6 +288,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         counters.leases(),
         meter.last_signal.subscribe(),
     );
+    let (show, shown) = watch::channel(Arc::from(""));
     let live = Arc::new(desk::LiveDesk::new(
         &config,
         engine.clone(),
@@ -283,6 +298,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         risk_public_keys,
         Arc::clone(&readiness),
         gauges,
+        shown,
     ));
     let outbox = Outbox {
         bus: Arc::clone(&bus),
@@ -301,6 +317,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         tokio::spawn(publisher::serve_ranges(Arc::clone(&bus), Arc::clone(&store), publisher.log_read.clone())),
         tokio::spawn(meter.run(Arc::clone(&store), report.head.seq, durable_rx.clone())),
         tokio::spawn(Arc::clone(&live).check_itself()),
+        tokio::spawn(counted.clone().follow(Arc::clone(&store), report.head.seq, durable_rx.clone())),
+        tokio::spawn(live::show(Arc::clone(&live), counted, show)),
         tokio::spawn(publisher.run(report.head.seq, durable_rx)),
         tokio::spawn(control::listen(Arc::clone(&bus), subjects.control_kill.clone(), engine.clone())),
         tokio::spawn(control::watch_files(kill_files(&config), engine.clone())),

@@ -13,6 +13,8 @@ mod narrate;
 pub mod replay;
 /// Events as lines and as JSON.
 pub mod tail;
+/// The day as a funnel and a curve.
+pub mod today;
 /// What every history must obey.
 pub mod verify;
 /// The present, in numbers.

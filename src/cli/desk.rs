@@ -200,6 +200,10 @@ impl Queries for LogDesk {
         Err(no_engine())
     }
 
+    fn live(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+        tokio::sync::watch::channel(Arc::from("")).1
+    }
+
     async fn metrics(&self) -> String {
         String::new()
     }

@@ -76,6 +76,10 @@ impl Queries for Engine {
         Ok(json!(format!("signals.{venue}")))
     }
 
+    fn live(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+        tokio::sync::watch::channel(Arc::from("")).1
+    }
+
     async fn metrics(&self) -> String {
         String::new()
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST};
 use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
@@ -61,6 +61,18 @@ pub async fn authorize(State(token): State<Token>, request: Request, next: Next)
             Err(ApiError::Unauthorized("this needs `Authorization: Bearer <token>`; the token is in the data folder".to_owned()).into())
         }
     }
+}
+
+/// A page of somebody else's site that has its own name point at this machine reads nothing here: names with a dot are
+/// refused, addresses, `localhost` and names of one's own network (`engine`) are not.
+pub async fn at_home(request: Request, next: Next) -> Result<Response, Failed> {
+    let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host });
+    let is_address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+    if is_address || !name.contains('.') {
+        return Ok(next.run(request).await);
+    }
+    Err(ApiError::BadRequest("this engine is asked by its address or as localhost, not by a name of the internet".to_owned()).into())
 }
 
 #[derive(Clone)]

@@ -4,6 +4,8 @@
 
 /// Who may change something, and how much at once.
 mod guard;
+/// The page for people, and its news.
+mod page;
 /// Questions and commands, as both sides of the wire write them.
 mod query;
 /// The paths.
@@ -13,10 +15,13 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::watch;
 
 pub use guard::Token;
 pub use query::{AdjustBody, Command, Query};
@@ -108,6 +113,9 @@ pub trait Queries: Send + Sync + 'static {
 
     /// Takes a signal as if it had come over the bus. Returns where it went.
     async fn signal(&self, venue: Venue, bytes: Vec<u8>) -> Result<Value, ApiError>;
+
+    /// What the page shows, as JSON, again and again while somebody listens. The first value may be empty.
+    fn live(&self) -> watch::Receiver<Arc<str>>;
 
     /// In Prometheus' text format.
     async fn metrics(&self) -> String;

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query as Parameters, State};
 use axum::http::{StatusCode, header};
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -14,14 +14,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::guard::{Bounds, Token, authorize, bound};
+use super::guard::{Bounds, Token, at_home, authorize, bound};
 use super::query::{AdjustBody, CancelBody, KillBody, ReconcileBody, ResetBody, SettleBody};
-use super::{ApiError, Command, Identity, Queries, Query};
+use super::{ApiError, Command, Identity, Queries, Query, page};
 use crate::domain::event::Scope;
 use crate::domain::market::{Settlement, Venue};
 use crate::domain::signal::value::SIGNAL_BYTES_MAX;
 
-type Desk = State<Arc<dyn Queries>>;
+pub type Desk = State<Arc<dyn Queries>>;
 type Answer = Result<Json<Value>, Failed>;
 
 /// An error on its way out.
@@ -72,11 +72,13 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .merge(guarded)
         .layer(DefaultBodyLimit::max(SIGNAL_BYTES_MAX))
         .layer(from_fn_with_state(Bounds::new(), bound))
+        .merge(page::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(|| async { Failed(ApiError::NotFound("no such path; the paths are in README.md".to_owned())) })
         .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn(at_home))
         .layer(map_response(never_cached))
         .with_state(queries)
 }

@@ -49,6 +49,10 @@ impl Queries for FakeDesk {
         Ok(json!({ "subject": format!("signals.{venue}") }))
     }
 
+    fn live(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+        tokio::sync::watch::channel(Arc::from("")).1
+    }
+
     async fn metrics(&self) -> String {
         "arbees_up 1\n".to_owned()
     }

@@ -3,6 +3,8 @@
 #[allow(dead_code)] // tests/worker uses the rest
 #[path = "../worker/arbees.rs"]
 mod arbees;
+mod browser;
+mod dashboard;
 mod metrics;
 #[allow(dead_code)] // tests/worker uses the rest
 #[path = "../worker/strategy.rs"]

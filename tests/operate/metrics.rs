@@ -105,7 +105,10 @@ async fn a_hundred_strange_signals_bring_no_new_series() {
     let count = async || place.text("/metrics").await.lines().filter(|line| !line.starts_with('#')).count();
     let strange = |number: usize| {
         let (id, ticker) = (format!("strange-{number}"), format!("KX{number}\"}}-1-A"));
-        with(open(&id, &ticker), json!({ "sport": format!("sport {number}"), "signal_type": format!("type {number}"), "model_prob": "0.525" }))
+        with(
+            open(&id, &ticker),
+            json!({ "sport": format!("sport {number}"), "signal_type": format!("type {number}"), "model_prob": "0.525" }),
+        )
     };
     assert_eq!(strategy.ask(&strange(0)).await["answer"], "vetoed");
     let before = count().await;
@@ -127,7 +130,8 @@ async fn prometheus_own_linter_finds_nothing_wrong() {
     let mut engine = place.start(&["run"]);
     place.ready().await;
     let text = place.text("/metrics").await;
-    let mut linter = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
+    let mut linter =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("promtool");
     linter.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("written");
     let done = linter.wait_with_output().expect("promtool's end");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
