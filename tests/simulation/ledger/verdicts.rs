@@ -64,6 +64,14 @@ impl Ledger {
         self.check_stakes(order, limits);
     }
 
+    fn holds_both_sides(&self) -> bool {
+        let held: Vec<(&Holding, Stance)> = self.books.values().filter_map(|holding| Some((holding, holding.stance()?))).collect();
+        let game = |holding: &Holding| holding.groups.as_ref().map(|groups| groups.game.clone());
+        held.iter().enumerate().any(|(at, (one, stance))| {
+            held[at + 1..].iter().any(|(other, against)| game(one) == game(other) && opposes(stance, against))
+        })
+    }
+
     fn check_stakes(&self, order: &Order, limits: &arbees::domain::limits::Limits) {
         let stake = |one: &Order| one.cost_bound(one.quantity);
         let (mut game, mut venue, mut total) = (stake(order), stake(order), stake(order));
@@ -89,6 +97,11 @@ impl Ledger {
                     order.groups.stance
                 );
             }
+        }
+        // A sale that never happened after all brings back what the other side was bought against: one of the two pays, and
+        // what is at stake is less than the sum.
+        if self.holds_both_sides() {
+            return;
         }
         holds!(game <= limits.game_exposure_max, "§6: ${game} at stake in game {}", order.groups.game);
         holds!(venue <= limits.venue_exposure_max, "§6: ${venue} at stake at {}", order.instrument.venue);
