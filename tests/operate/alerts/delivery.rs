@@ -121,6 +121,50 @@ fn quicker(text: String, other: &[(&str, &str)]) -> String {
     })
 }
 
+/// What a paper engine whose orders are all rejected doesn't have.
+const OF_OTHERS: [&str; 11] = [
+    "_fills_total",
+    "_signals_rejected_total",
+    "_cash_stated_",
+    "_cash_unexplained_",
+    "_venue_request_",
+    "_rate_budget_",
+    "_stream_last_",
+    "_clock_skew_",
+    "_venue_mode",
+    "_reconciliation_",
+    "_lease_",
+];
+
+/// Each query of the dashboard is understood, and each about what this engine has finds something.
+async fn the_dashboard_shows_it(prometheus: &str) {
+    let text = fs::read_to_string(ops().join("grafana/dashboards/arbees.json")).expect("the dashboard");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels").iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().cloned().unwrap_or_default());
+    let queries: Vec<String> = targets.map(|target| target["expr"].as_str().expect("a query").to_owned()).collect();
+    assert!(queries.len() > 40, "{}", queries.len());
+    let client = arbees::http::client().build().expect("client");
+    for query in queries {
+        let plain = query.replace("$instance", ".*").replace("$__rate_interval", "1m").replace("$__range", "1h");
+        let may_be_empty = OF_OTHERS.iter().any(|name| plain.contains(name));
+        // Rates need a second scrape.
+        until(&plain, async || {
+            let address = format!("http://{prometheus}/api/v1/query");
+            let found =
+                client.post(address).header("content-type", "application/x-www-form-urlencoded").body(format!("query={}", encoded(&plain)));
+            let said: Value = found.send().await.ok()?.json().await.ok()?;
+            assert_eq!(said["status"], "success", "{plain}: {said}");
+            (may_be_empty || !said["data"]["result"].as_array()?.is_empty()).then_some(())
+        })
+        .await;
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tripped_breaker_reaches_the_webhook_and_so_does_its_end() {
     if !have(&["prometheus", "prometheus-alertmanager"]) {
@@ -146,10 +190,11 @@ async fn a_tripped_breaker_reaches_the_webhook_and_so_does_its_end() {
     }
     let alert = webhook.told("alerts", "BreakerOpen", "firing").await;
     assert_eq!((&alert["labels"]["kind"], &alert["labels"]["severity"]), (&json!("global"), &json!("critical")));
-    assert_eq!(alert["annotations"]["summary"], "1 global breakers are open");
+    assert_eq!(alert["annotations"]["summary"], "Open global breakers: 1");
     let page = alert["annotations"]["runbook_url"].as_str().expect("a runbook");
     assert!(page.ends_with("BreakerOpen.md") && ops().join("..").join(page).exists(), "{page}");
 
+    the_dashboard_shows_it(&prometheus).await;
     place.good(&["breaker", "reset", "global", "--reason", "test"]);
     webhook.told("alerts", "BreakerOpen", "resolved").await;
     assert_eq!(engine.stop(), 0);

@@ -109,6 +109,15 @@ fn alertmanager_takes_its_configuration() {
     let file = folder.join("alertmanager.yml");
     let text = std::fs::read_to_string(ops().join("alertmanager/alertmanager.yml")).expect("configuration");
     std::fs::write(&file, with_addresses(&text, "http://127.0.0.1:9")).expect("written");
-    passes("amtool", &["check-config"], &[file]);
+    passes("amtool", &["check-config"], std::slice::from_ref(&file));
+    let config = format!("--config.file={}", file.display());
+    for (receiver, labels) in [
+        ("watchdog", ["alertname=Watchdog", "severity=none"]),
+        ("webhook", ["alertname=KillOn", "severity=critical"]),
+        ("webhook", ["alertname=DeadLetters", "severity=warning"]),
+    ] {
+        let expected = format!("--verify.receivers={receiver}");
+        passes("amtool", &[&["config", "routes", "test", config.as_str(), expected.as_str()][..], &labels[..]].concat(), &[]);
+    }
     std::fs::remove_dir_all(folder).expect("removed");
 }
