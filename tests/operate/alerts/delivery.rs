@@ -194,6 +194,7 @@ async fn a_tripped_breaker_reaches_the_webhook_and_so_does_its_end() {
     let page = alert["annotations"]["runbook_url"].as_str().expect("a runbook");
     assert!(page.ends_with("BreakerOpen.md") && ops().join("..").join(page).exists(), "{page}");
 
+    assert_eq!(strategy.ask(&open("shut", "KXBAD-shut-A")).await["answer"], "vetoed");
     the_dashboard_shows_it(&prometheus).await;
     place.good(&["breaker", "reset", "global", "--reason", "test"]);
     webhook.told("alerts", "BreakerOpen", "resolved").await;
