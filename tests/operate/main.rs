@@ -1,5 +1,6 @@
 //! What an operator has: metrics, alerts, dashboard, notifications, audits, deployment. The program as it is built, over its own doors.
 
+mod alerts;
 #[allow(dead_code)] // tests/worker uses the rest
 #[path = "../worker/arbees.rs"]
 mod arbees;
