@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::history::StoreHistory;
+use super::notify::WebhookError;
 use super::rehearsal::matrix::{self, Played};
 use super::{Books, Role, Running, demo, keys, panics, start};
 use crate::audit::verify::{StoreCheck, verify};
@@ -52,6 +53,7 @@ pub async fn run(args: Args) -> Exit {
         Command::Doctor(args) => super::doctor::run(&config, args).await,
         Command::Adopt { venue, yes } => super::adopt::run(&config, *venue, *yes).await,
         Command::Bus(command) => super::nats::run(&config, command).await,
+        Command::Notify(command) => super::notify::run(&config, command).await,
         Command::Rehearse { venue, faults, json } => rehearse(*venue, faults, json.json).await,
         Command::Exchange(command) => super::exchange::run(command).await,
         Command::Config(ConfigCommand::Check(json)) => Ok(config_check(&config, json.json)),
@@ -66,7 +68,8 @@ pub async fn run(args: Args) -> Exit {
 /// What a setting names is wrong: its key file, its address.
 fn is_of_settings(error: &anyhow::Error) -> bool {
     let of_wallet = error.is::<WalletKeyError>() || error.is::<WalletError>() || error.is::<EvmAddressError>();
-    of_wallet || error.is::<KeyError>() || error.is::<KeyIdError>() || error.is::<AddressError>()
+    let of_webhook = error.is::<WebhookError>();
+    of_wallet || of_webhook || error.is::<KeyError>() || error.is::<KeyIdError>() || error.is::<AddressError>()
 }
 
 /// Log lines to standard error: text for people or one JSON object a line.

@@ -31,6 +31,7 @@ use crate::event_log::EventStore;
 use crate::http::{ApiError, Command, Identity, Queries, Query};
 use crate::projections::Projections;
 use crate::workers::EngineHandle;
+use crate::workers::notifier;
 use crate::workers::outbox::AnswerCounts;
 use crate::workers::recent::Recent;
 
@@ -51,6 +52,8 @@ pub struct LiveDesk {
     shown: watch::Receiver<Arc<str>>,
     pub counts: Arc<AnswerCounts>,
     pub recent: Arc<Mutex<Recent>>,
+    /// Notifications, by what became of them.
+    pub notified: Arc<notifier::Counts>,
 }
 
 /// What a question needs of the engine, taken in one look.
@@ -113,6 +116,7 @@ impl LiveDesk {
             kill_files: super::kill_files(config),
             counts: Arc::default(),
             recent: Arc::default(),
+            notified: Arc::default(),
         }
     }
 
@@ -124,6 +128,8 @@ impl LiveDesk {
         let names = ["requested", "vetoed", "rejected", "duplicate", "ignored"];
         let mut counters: BTreeMap<String, u64> =
             names.iter().zip(answered).map(|(name, count)| (format!("answers_{name}"), count)).collect();
+        let notified = self.notified.by_outcome().into_iter();
+        counters.extend(notified.map(|(outcome, count)| (format!("notifications_{outcome}"), count)));
         counters.insert("signal_warnings".to_owned(), warnings);
         counters.insert("bus_connects".to_owned(), bus.connects);
         counters.insert("bus_messages_dropped".to_owned(), bus.dropped);

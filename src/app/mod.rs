@@ -30,6 +30,8 @@ pub mod keys;
 mod live;
 /// Who we are on the bus, its keys, and what an admin makes there.
 mod nats;
+/// The webhook that people are told by.
+mod notify;
 /// Panics of any part, which end the process.
 mod panics;
 /// Whether a signal would be traded now.
@@ -53,6 +55,7 @@ use crate::bus::{Bus, SignalsOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Nats, StopSettings};
 use crate::crash_points::{Point, reach};
+use crate::domain::event::Recorded;
 use crate::engine::{Engine, Input, Settings, Start};
 use crate::event_log::{EventStore, Log, OpenOptions};
 use crate::http::serve;
@@ -66,6 +69,7 @@ use crate::workers::intake;
 use crate::workers::lease::{Lease, Ownership};
 use crate::workers::market_feed::{self, TapeProgress};
 use crate::workers::meter::Meter;
+use crate::workers::notifier::{END_MS, Watched};
 use crate::workers::outbox::Outbox;
 use crate::workers::paper_desk::PaperDesk;
 use crate::workers::publisher::{self, Publisher};
@@ -80,6 +84,11 @@ use readiness::Readiness;
 const RISK_WAIT: Duration = Duration::from_secs(5);
 /// How long the last records may take at the end.
 const STOP_WAIT: Duration = Duration::from_secs(10);
+/// How long the last notifications may take: a little more than they give themselves.
+const NOTIFY_WAIT: Duration = Duration::from_millis(END_MS + 500);
+
+/// An end takes no longer, beside `STOP_WAIT_MS`: main loop, last records, last notifications, leases.
+pub const STOP_TAKES_AT_MOST: Duration = Duration::from_millis(2 * 10_000 + END_MS + 500 + 5_000);
 
 /// Where the paper exchange's books come from, beside the signals' own quotes (and Kalshi itself, given its credentials).
 #[derive(Debug, Default)]
@@ -116,6 +125,9 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     main: JoinHandle<()>,
     http_stop: watch::Sender<bool>,
+    /// Every record of the session is written.
+    written: watch::Sender<bool>,
+    notifier: Option<JoinHandle<()>>,
     ownership: Option<Ownership>,
     stop: StopSettings,
 }
@@ -139,7 +151,7 @@ pub async fn open_log(config: &Config) -> anyhow::Result<(Arc<Log>, Projections,
 /// The same; `see` gets each record and what the fold has come to with it.
 async fn open_log_seeing(
     config: &Config,
-    see: impl Fn(&crate::domain::event::Recorded, &Projections) + Send + 'static,
+    mut see: impl FnMut(&crate::domain::event::Recorded, &Projections) + Send + 'static,
 ) -> anyhow::Result<(Arc<Log>, Projections, crate::event_log::OpenReport)> {
     let options = OpenOptions::new(config.mode_dir(), config.mode);
     let opened = tokio::task::spawn_blocking(move || {
@@ -214,11 +226,18 @@ fn risk_consumer(
 /// Starts an engine (and with `Role::All` its risk consumer) and returns once it takes signals.
 pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) -> anyhow::Result<Running> {
     let clock = Clock::system();
+    let channel = notify::channel(&config)?;
+    let day = Arc::default();
     let metrics = Arc::new(Metrics::default());
     let opens_at = clock.now().mono;
     let counted = Counted::default();
     let rereader = counted.clone();
-    let (log, book, report) = open_log_seeing(&config, move |recorded, book| rereader.reread(recorded, book)).await?;
+    let mut day_counted = notify::counting(&day);
+    let see = move |recorded: &Recorded, book: &Projections| {
+        rereader.reread(recorded, book);
+        day_counted(recorded);
+    };
+    let (log, book, report) = open_log_seeing(&config, see).await?;
     metrics.set_seconds(names::REPLAY, &[], clock.now().mono.0 - opens_at.0);
     time_syncs(&log, &metrics, &clock);
     reach(Point::StartLogOpened);
@@ -252,6 +271,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     };
     let (engine, inbox) = engine_loop::inbox();
     let (durable, durable_rx) = watch::channel(report.head.seq);
+    let memory = channel.map(|channel| notify::Memory { channel, book: book.clone(), day });
     let (outgoing, outgoing_rx) = mpsc::unbounded_channel();
     let gate = RiskGate { bus: Arc::clone(&bus), subject: subjects.risk_request.clone() };
     let hands = Hands {
@@ -312,6 +332,9 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let publisher =
         Publisher { bus: Arc::clone(&bus), log: Arc::clone(&store), events: subjects.events.clone(), log_read: subjects.log_read.clone() };
     let (tell, told) = mpsc::unbounded_channel();
+    let (written, stop) = watch::channel(false);
+    let watched = Watched { durable: durable_rx.clone(), halted: engine.halted(), stop };
+    let notifier = memory.map(|memory| tokio::spawn(notify::worker(&config, &store, &clock, memory, &live.notified, watched).run()));
     let mut tasks = vec![
         tokio::spawn(outbox.run(outgoing_rx)),
         tokio::spawn(publisher::serve_ranges(Arc::clone(&bus), Arc::clone(&store), publisher.log_read.clone())),
@@ -365,6 +388,8 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         tasks,
         main,
         http_stop,
+        written,
+        notifier,
         ownership: counters.into_ownership(),
         stop: config.stop,
     })
@@ -451,12 +476,19 @@ impl Running {
         reach(Point::StopAsked);
         let _ = tokio::time::timeout(STOP_WAIT, flushed(&*self.log)).await;
         reach(Point::StopFlushed);
+        let _ = self.written.send(true);
         for task in self.tasks {
             task.abort();
             let _ = task.await;
         }
         if let Some(ownership) = self.ownership {
             ownership.give_back(&*self.bus).await;
+        }
+        // Last of all: nothing else waits for the people's channel.
+        if let Some(mut notifier) = self.notifier
+            && tokio::time::timeout(NOTIFY_WAIT, &mut notifier).await.is_err()
+        {
+            notifier.abort();
         }
     }
 }

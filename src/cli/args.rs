@@ -100,6 +100,9 @@ pub enum Command {
     /// NATS: keys for its roles, and what an admin makes there before services run
     #[command(subcommand)]
     Bus(BusCommand),
+    /// The webhook that people are told by
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// Speed, each figure beside its baseline
     Bench(BenchArgs),
     /// Messages nobody understood, kept raw
@@ -317,6 +320,12 @@ pub enum BusCommand {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NotifyCommand {
+    /// Send one message now, and say what the other side answered
+    Test,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,7 +9,21 @@ const PHRASE_WORDS_MIN: usize = 12;
 
 /// A private key in one of the ways that venues, wallets and NATS write it.
 pub fn is_one(text: &str) -> bool {
-    text.contains("-----BEGIN") || text.contains('\n') || is_wallet_key(text) || is_der(text) || is_seed(text) || is_phrase(text)
+    text.contains("-----BEGIN")
+        || text.contains('\n')
+        || is_wallet_key(text)
+        || is_der(text)
+        || is_seed(text)
+        || is_phrase(text)
+        || is_webhook(text)
+}
+
+/// An address that is its own password: a Telegram bot's, a Discord or Slack webhook's.
+fn is_webhook(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let of_bot =
+        |part: &str| part.strip_prefix("bot").and_then(|part| part.split_once(':')).is_some_and(|(id, _)| id.parse::<u64>().is_ok());
+    rest.contains("/api/webhooks/") || rest.starts_with("hooks.") || rest.split('/').any(of_bot)
 }
 
 /// An address with somebody's password in it.
@@ -47,7 +61,9 @@ mod tests {
         let ed25519 = "MC4CAQAwBQYDK2VwBCIEIPBuUS26fueJCK20eTYg1i4Atw3zuuAo28ZejkrEa35j";
         let seed = "SUAIBDPBAUTWCWBKIO6XHQNINK5FWJW4OHLXC3HQ2KFE4PEJUA44CNHTC4";
         let phrase = "test test test test test test test test test test test junk";
-        for key in [ed25519, seed, phrase, "-----BEGIN RSA PRIVATE KEY-----", &"ab".repeat(32)] {
+        let bot = "https://api.telegram.org/bot123:AAH/sendMessage";
+        for key in [bot, "https://discord.com/api/webhooks/1/x", ed25519, seed, phrase, "-----BEGIN RSA PRIVATE KEY-----", &"ab".repeat(32)]
+        {
             assert!(is_one(key), "{key}");
         }
         let wallet = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";

@@ -5,6 +5,7 @@ mod accounts;
 mod dotenv;
 mod keys;
 mod mode;
+mod notify;
 mod problem;
 mod read;
 /// The table of settings.
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub use accounts::{KalshiSettings, PolymarketSettings, WalletKey, WalletSettings};
 pub use mode::LiveStage;
+pub use notify::{NotifySettings, Webhook};
 pub use problem::{ConfigError, Problem, Source};
 pub use read::{EnvFile, Variables};
 pub use value::Nats;
@@ -53,6 +55,8 @@ pub struct Config {
     /// Absent without credentials: the venue is off.
     pub kalshi: Option<KalshiSettings>,
     pub polymarket: Option<PolymarketSettings>,
+    /// Absent: nobody is told.
+    pub notify: Option<NotifySettings>,
     pub tools: Tools,
     /// Each setting as it is in force, in the order of the table.
     pub effective: Vec<Effective>,
@@ -187,7 +191,7 @@ fn contradictions(values: &Values, mode: Mode) -> Vec<Problem> {
         values.whole("MAX_ORDERS_PER_MINUTE") <= values.whole("MAX_ORDERS_PER_HOUR"),
         pair("MAX_ORDERS_PER_MINUTE", "at most", "MAX_ORDERS_PER_HOUR"),
     );
-    for text in accounts::contradictions(values) {
+    for text in accounts::contradictions(values).into_iter().chain(notify::contradictions(values)) {
         must(false, text);
     }
     must(
@@ -237,6 +241,7 @@ fn config(values: &Values, mode: Mode) -> Config {
         },
         kalshi: accounts::kalshi(values),
         polymarket: accounts::polymarket(values, mode),
+        notify: notify::settings(values),
         tools: Tools {
             nats_server: values.path_if_any("ARBEES_NATS_SERVER"),
             shared: values.path_if_any("ARBEES_SHARED"),

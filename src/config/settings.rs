@@ -26,6 +26,8 @@ pub enum Kind {
     Address,
     /// `embedded`, or addresses of NATS servers.
     Nats,
+    /// From one time of day to another: 22:00-07:00.
+    Hours,
     Text,
     /// Never shown.
     Secret,
@@ -81,6 +83,7 @@ pub const PREFIXES: &[&str] = &[
     "DUPLICATE_",
     "SUBMIT_",
     "STOP_",
+    "NOTIFY_",
 ];
 
 /// Sums stay far inside what `domain::money` holds.
@@ -88,7 +91,7 @@ const USD_MAX: &str = "1000000000";
 const DAY_MS: i64 = 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
-use Kind::{Address, Contracts, Flag, Nats, OneOf, Path, Points, Price, Probability, Secret, Text, Usd, Whole};
+use Kind::{Address, Contracts, Flag, Hours, Nats, OneOf, Path, Points, Price, Probability, Secret, Text, Usd, Whole};
 use WhenUnset::{Absent, InModeFolder, Is, SameAs, TwiceThatOf};
 
 pub const SECTIONS: &[Section] = &[
@@ -349,6 +352,38 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        title: "Notifications: one webhook for fills, exits, large vetoes, breakers, the kill, unknowns, differences and the day",
+        settings: &[
+            row(
+                "NOTIFY_WEBHOOK_URL",
+                Secret,
+                Absent("nobody is told"),
+                "Where messages are posted, https://; Telegram: https://api.telegram.org/bot<token>/sendMessage. Or the next one, not both.",
+            ),
+            row("NOTIFY_WEBHOOK_URL_PATH", Path, Absent("none"), "File that holds it; nobody else may read it."),
+            row(
+                "NOTIFY_TEMPLATE",
+                OneOf(&["json", "telegram", "discord"]),
+                Is("json"),
+                "Shape of a message; `arbees notify test` sends one.",
+            ),
+            row("NOTIFY_TELEGRAM_CHAT_ID", Text, Absent("none; telegram needs it"), "A number, or @channel."),
+            row("NOTIFY_VETOES_ABOVE_USD", Usd(("0", USD_MAX)), Is("50"), "Vetoed orders of at least this notional are told of."),
+            row(
+                "NOTIFY_QUIET_HOURS",
+                Hours,
+                Absent("none"),
+                "Of the day that DAY_OFFSET_MINUTES turns: only what is critical is told, the rest counted until they end.",
+            ),
+            row(
+                "NOTIFY_PER_MINUTE",
+                Whole { unit: "messages", min: 1, max: 600 },
+                Is("20"),
+                "More are summed up in one line; what is critical always goes.",
+            ),
+        ],
+    },
+    Section {
         title: "Tools, tests and this file",
         settings: &[
             row("ARBEES_NATS_SERVER", Path, Absent("nats-server from PATH"), "The nats-server program that demo and tests start."),
@@ -409,6 +444,7 @@ impl Setting {
             Path => "a path".to_owned(),
             Address => "an IP address and a port, such as 127.0.0.1:9464".to_owned(),
             Nats => "`embedded`, or nats://host:port, several separated by commas".to_owned(),
+            Hours => "two times of day, such as 22:00-07:00".to_owned(),
             Text => "text".to_owned(),
             Secret => "a secret".to_owned(),
         }

@@ -230,6 +230,29 @@ fn the_hash_follows_the_meaning_not_the_spelling() {
     assert_ne!(hash(&[("MAX_DAILY_LOSS", "500.01")]), hash(&[]));
 }
 
+const WEBHOOK: (&str, &str) = ("NOTIFY_WEBHOOK_URL", "https://api.telegram.org/bot123456:AAHfiqksKZ8/sendMessage");
+
+#[test]
+fn a_webhook_that_cannot_be_used_is_refused_and_never_shown() {
+    let chat = ("NOTIFY_TELEGRAM_CHAT_ID", "-1001");
+    for (pairs, told) in [
+        (&[("NOTIFY_WEBHOOK_URL", "http://example.org/bot123456:AAHfiqksKZ8")][..], "NOTIFY_WEBHOOK_URL is not encrypted"),
+        (&[("NOTIFY_WEBHOOK_URL", "bot123456:AAHfiqksKZ8")], "NOTIFY_WEBHOOK_URL"),
+        (&[("NOTIFY_WEBHOOK_URL_PATH", WEBHOOK.1)], "NOTIFY_WEBHOOK_URL_PATH (environment): that looks like the key itself"),
+        (&[WEBHOOK, ("NOTIFY_WEBHOOK_URL_PATH", "x")], "are both set"),
+        (&[WEBHOOK, ("NOTIFY_TEMPLATE", "telegram")], "needs NOTIFY_TELEGRAM_CHAT_ID"),
+        (&[WEBHOOK, ("NOTIFY_TELEGRAM_CHAT_ID", "my chat")], "NOTIFY_TELEGRAM_CHAT_ID is neither"),
+        (&[WEBHOOK, ("NOTIFY_QUIET_HOURS", "10pm-7am")], "NOTIFY_QUIET_HOURS (environment): \"10pm-7am\" is not a span of the day"),
+        (&[("NATS_URL", WEBHOOK.1)], "NATS_URL"),
+    ] {
+        let text = refusal(pairs);
+        assert!(text.contains(told) && !text.contains("AAHfiqksKZ8"), "{text}");
+    }
+    let config = load_of(&[WEBHOOK, ("NOTIFY_TEMPLATE", "telegram"), chat]).expect("config");
+    assert!(config.notify.is_some() && !format!("{config:?}").contains("AAHfiqksKZ8"));
+    assert_eq!(config.config_hash(), load_of(&[("NOTIFY_TEMPLATE", "telegram"), chat]).expect("config").config_hash());
+}
+
 /// Another allowed text than the default's.
 fn another(setting: &settings::Setting) -> String {
     match setting.kind {
@@ -247,6 +270,8 @@ fn another(setting: &settings::Setting) -> String {
         Kind::Text if setting.name == "KALSHI_API_URL" => "http://127.0.0.1:1/trade-api/v2".to_owned(),
         Kind::Text if setting.name == "KALSHI_WS_URL" => "ws://127.0.0.1:1/trade-api/ws/v2".to_owned(),
         Kind::Text if setting.name == "POLY_WS_URL" => "ws://127.0.0.1:1/ws".to_owned(),
+        Kind::Hours => "22:00-07:00".to_owned(),
+        Kind::Text if setting.name == "NOTIFY_TELEGRAM_CHAT_ID" => "@other".to_owned(),
         Kind::Text if setting.name.ends_with("_URL") => "http://127.0.0.1:1".to_owned(),
         Kind::Text | Kind::Secret => "x".to_owned(),
     }
@@ -268,18 +293,23 @@ fn every_setting_reaches_the_config() {
         ACCOUNT[0],
         ACCOUNT[1],
     ];
+    let webhook = [WEBHOOK, ("NOTIFY_TEMPLATE", "telegram"), ("NOTIFY_TELEGRAM_CHAT_ID", "-1001")];
     for setting in settings::all() {
         // Read before the config is there (or never shown), and tested above.
         if ["TRADING_MODE", "PAPER_TRADING", "LIVE_TRADING_AUTHORIZED", "ARBEES_ENV_FILE"].contains(&setting.name) {
             continue;
         }
         let given = another(setting);
-        if [ACCOUNT[0].0, "POLY_PRIVATE_KEY"].contains(&setting.name) {
+        if [ACCOUNT[0].0, "POLY_PRIVATE_KEY", WEBHOOK.0].contains(&setting.name) {
             continue;
         }
-        let beside = if setting.name.starts_with("POLY_") { &wallet[..] } else { &ACCOUNT[..] };
+        let beside = match setting.name.split('_').next() {
+            Some("POLY") => &wallet[..],
+            Some("NOTIFY") => &webhook[..],
+            _ => &ACCOUNT[..],
+        };
         let plain = what_is_used(&load_of(beside).expect("defaults"));
-        let rivals = |name: &str| name == setting.name || setting.name == "POLY_PRIVATE_KEY_PATH" && name == "POLY_PRIVATE_KEY";
+        let rivals = |name: &str| name == setting.name || setting.name.strip_suffix("_PATH") == Some(name);
         let account = beside.iter().copied().filter(|(name, _)| !rivals(name));
         let pairs: Vec<(&str, &str)> = account.chain([(setting.name, given.as_str())]).collect();
         let config = load_of(&pairs).expect(setting.name);

@@ -9,6 +9,7 @@ use super::settings::{Kind, Setting};
 use crate::domain::decimal::{Decimal, DecimalError};
 use crate::domain::ids::Instance;
 use crate::domain::money::{Edge, Price, Probability, Quantity, Usd, micros_text};
+use crate::workers::notifier::quiet::QuietHours;
 
 /// NATS servers at most: a cluster, not a phone book.
 const SERVERS_MAX: usize = 16;
@@ -86,6 +87,7 @@ pub fn parse(setting: &Setting, text: &str) -> Result<Value, String> {
         Kind::Path => path(text),
         Kind::Address => text.parse().map(Value::Address).map_err(|_| "not an IP address and a port".to_owned()),
         Kind::Nats => nats(text).map(Value::Nats),
+        Kind::Hours => QuietHours::parse(text).map(|_| Value::Text(text.to_owned())).ok_or_else(|| "not a span of the day".to_owned()),
         Kind::Text => Ok(Value::Text(text.to_owned())),
         Kind::Secret => Ok(Value::Secret(SecretString::from(text.to_owned()))),
     }
@@ -135,6 +137,7 @@ fn micros(kind: Kind, text: &str) -> Result<i64, DecimalError> {
 fn path(text: &str) -> Result<Value, String> {
     match text {
         _ if text.contains('\0') => Err("holds a zero byte".to_owned()),
+        _ if text.contains("://") => Err("an address, not a path".to_owned()),
         _ if text.starts_with('~') => Err("`~` is not expanded; write the path out".to_owned()),
         _ => Ok(Value::Path(PathBuf::from(text))),
     }

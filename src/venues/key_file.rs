@@ -33,7 +33,7 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, KeyFileEr
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::MetadataExt::mode(&about) & 0o7777;
-        if mode & 0o077 != 0 {
+        if mode & 0o077 != 0 && !is_credential(&about) {
             return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
         }
     }
@@ -41,6 +41,14 @@ pub fn read(path: &Path, bytes_max: u64) -> Result<Zeroizing<Vec<u8>>, KeyFileEr
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(about.len().min(bytes_max)).unwrap_or(0) + 1));
     file.take(bytes_max).read_to_end(&mut bytes).map_err(|error| unreadable(error.to_string()))?;
     Ok(bytes)
+}
+
+/// How systemd hands a file to its service where the file system knows access lists (systemd 255 on): root's own, with the list's mask
+/// in the place of the group's bits.
+#[cfg(unix)]
+fn is_credential(about: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (about.uid(), about.gid(), about.mode() & 0o7777) == (0, 0, 0o440)
 }
 
 /// Whole or not at all: written beside the file with mode 0600 from the start, then renamed over it.
@@ -86,6 +94,11 @@ mod tests {
         assert_eq!(read(&path, 3).expect("read").as_slice(), b"sec");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("mode");
         assert_eq!(read(&path, 10).expect_err("open"), KeyFileError::Exposed { path: path.clone(), mode: 0o644 });
+        // As systemd shows a credential to its service; of anybody but root it is an open file.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o440)).expect("mode");
+        let about = std::fs::metadata(&path).expect("file");
+        let of_root = (std::os::unix::fs::MetadataExt::uid(&about), std::os::unix::fs::MetadataExt::gid(&about)) == (0, 0);
+        assert_eq!(read(&path, 10).is_ok(), of_root);
         assert!(matches!(read(&folder, 10), Err(KeyFileError::Unreadable { .. })));
         assert!(matches!(write(&path.join("none/secret"), b"x"), Err(KeyFileError::Unwritable { .. })), "below a file");
         assert_eq!(std::fs::read_dir(&folder).expect("folder").count(), 1, "nothing is left lying about");

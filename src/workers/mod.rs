@@ -29,6 +29,8 @@ pub mod market_feed;
 pub mod meter;
 /// Log lines of orders.
 pub mod narrator;
+/// Messages to people: one webhook, never in the way.
+pub mod notifier;
 /// Answers, dead letters and acknowledgements, in that order.
 pub mod outbox;
 /// Orders to the paper exchange, its answers back.

@@ -6,7 +6,9 @@ mod alerts;
 mod arbees;
 mod browser;
 mod dashboard;
+mod deployment;
 mod metrics;
+mod notifications;
 #[allow(dead_code)] // tests/worker uses the rest
 #[path = "../worker/strategy.rs"]
 mod strategy;

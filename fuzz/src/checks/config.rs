@@ -12,7 +12,9 @@ pub fn check(data: &[u8]) {
         Ok(config) => {
             // What came from the file, written back by name, means the same.
             let given = config.effective.iter().filter(|line| line.source.to_string() != "default");
-            let shown: Variables = given.filter_map(|line| Some((line.name.to_owned(), line.value.clone()?))).collect();
+            let mut shown: Variables = given.filter_map(|line| Some((line.name.to_owned(), line.value.clone()?))).collect();
+            // A secret is shown as set, which is no address.
+            shown.entry("NOTIFY_WEBHOOK_URL".to_owned()).and_modify(|url| *url = "https://h/x".to_owned());
             let hidden = shown.values().any(|value| value.contains('*'));
             if !hidden {
                 let again = from_sources(&shown, None).unwrap_or_else(|error| panic!("{shown:?}: {error}"));

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::scan::Secret;
 use super::wire::{Wire, from_hex};
 use crate::arbees::{Place, Process};
-use crate::support::NatsServer;
+use crate::support::{NatsServer, free_port};
 use crate::venues::{Double, settings};
 use crate::world::UNLIMITED;
 
@@ -22,6 +22,7 @@ use crate::world::UNLIMITED;
 const WITH_OUTPUT: [&str; 3] = ["sh", "-c", "exec \"$0\" \"$@\" >>\"out-$$.log\""];
 /// Counts for nobody, as the key does, but must be hidden all the same.
 pub const PASSWORD: &str = "canary-password-of-the-bus-0123456789";
+const WEBHOOK_TOKEN: &str = "7012345678:AAHcanaryOfTheWebhook-0123456789xyz";
 /// Files that are there to hold secrets.
 const OF_SECRETS: [&str; 6] = ["kalshi.pem", "polymarket.key", "risk.key", "http_token", "poly_api.json", "wrong.pem"];
 const WRONG_WALLET: &str = "wrong.key";
@@ -64,6 +65,8 @@ impl Stage {
         ];
         all.extend(words.map(|(name, value)| (name.to_owned(), value.to_owned())));
         all.insert("NATS_URL".to_owned(), format!("nats://engine:{PASSWORD}@127.0.0.1:{}", server.port));
+        // Nobody listens there: every message fails, which is what gets told.
+        all.insert("NOTIFY_WEBHOOK_URL".to_owned(), format!("http://127.0.0.1:{}/bot{WEBHOOK_TOKEN}/sendMessage", free_port()));
         all.insert("RISK_PUBLIC_KEY_PATH".to_owned(), engine.dir.join("risk_public.key").display().to_string());
         let (engine, risk) = (place(engine, &all, &server, "engine"), place(Place::new(&server.url()), &all, &server, "risk"));
         all.insert("DATA_DIR".to_owned(), engine.dir.display().to_string());
@@ -125,6 +128,7 @@ impl Stage {
             Secret::new("Kalshi's key id", self.settings["KALSHI_API_KEY_ID"].as_bytes()),
             Secret::new("Kalshi's key", ed25519_seed(&der(&at_engine("kalshi.pem")))),
             Secret::new("risk's key", ed25519_seed(&risk)),
+            Secret::new("the webhook's token", WEBHOOK_TOKEN),
             Secret::new("the token", token.trim()),
             Secret::new("the token's bytes", from_hex(token.trim())),
         ];
