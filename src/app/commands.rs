@@ -240,6 +240,7 @@ async fn source(config: &Config, command: &Command, clock: &Clock) -> anyhow::Re
         Ok(Found::Nobody) => {}
         Err(error) => tracing::warn!("{error}"),
     }
+    anyhow::ensure!(!matches!(command, Command::Healthcheck { .. }), "no engine of this instance and mode answers");
     if matches!(command, Command::Kill(KillCommand::On { .. })) {
         let file = config.mode_dir().join("KILL");
         std::fs::create_dir_all(config.mode_dir())

@@ -234,6 +234,9 @@ impl Gauges {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         self.metrics.counted(names::SIGNALS_DUPLICATE, &[], count(&desk.counts.duplicate));
         self.metrics.counted(names::SIGNALS_IGNORED, &[], count(&desk.counts.ignored));
+        for (outcome, total) in desk.notified.by_outcome() {
+            self.metrics.counted(names::NOTIFICATIONS, &[("outcome", outcome)], total);
+        }
         self.metrics.set(names::DEAD_LETTERS, &[], desk.log.dead_letter_len());
         let since = self.last_signal.borrow().unwrap_or(self.began);
         self.metrics.set_seconds(names::SIGNAL_AGE, &[], self.clock.now().wall.nanos().saturating_sub(since.nanos()));

@@ -11,6 +11,8 @@ pub mod history;
 mod narrate;
 /// The fold from zero.
 pub mod replay;
+/// A day or a week on a page.
+pub mod report;
 /// Events as lines and as JSON.
 pub mod tail;
 /// The day as a funnel and a curve.

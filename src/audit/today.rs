@@ -73,7 +73,44 @@ pub struct TodayView {
     pub took: Vec<Took>,
 }
 
-#[derive(Debug)]
+/// Equity over time, in a bounded number of points.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    points: Vec<(i64, Usd)>,
+    every_ms: i64,
+}
+
+impl Default for Curve {
+    fn default() -> Self {
+        Self { points: Vec::new(), every_ms: POINT_EVERY_MS }
+    }
+}
+
+impl Curve {
+    /// The account is worth this much now.
+    pub fn add(&mut self, at: Time, equity: Usd) {
+        let ms = at.ms();
+        if self.points.last().is_some_and(|(last, _)| ms - last < self.every_ms) {
+            return;
+        }
+        self.points.push((ms, equity));
+        if self.points.len() > POINTS_MAX {
+            self.every_ms *= 2;
+            let mut number = 0;
+            self.points.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+        }
+    }
+
+    /// Milliseconds since 1970 and equity.
+    pub fn points(&self) -> Vec<(i64, Usd)> {
+        self.points.clone()
+    }
+}
+
+#[derive(Debug, Default)]
 pub struct Today {
     day: Option<i32>,
     received: u64,
@@ -85,29 +122,8 @@ pub struct Today {
     vetoes: BTreeMap<Reason, (u64, SignalId)>,
     asked: BTreeMap<OrderId, SignalId>,
     awaited: BTreeMap<OrderId, Awaited>,
-    equity: Vec<(i64, Usd)>,
-    every_ms: i64,
+    curve: Curve,
     durations: BTreeMap<Stage, VecDeque<i64>>,
-}
-
-impl Default for Today {
-    fn default() -> Self {
-        Self {
-            day: None,
-            received: 0,
-            rejected: 0,
-            vetoed: 0,
-            approved: 0,
-            acked: 0,
-            filled: 0,
-            vetoes: BTreeMap::new(),
-            asked: BTreeMap::new(),
-            awaited: BTreeMap::new(),
-            equity: Vec::new(),
-            every_ms: POINT_EVERY_MS,
-            durations: BTreeMap::new(),
-        }
-    }
 }
 
 impl Today {
@@ -178,19 +194,7 @@ impl Today {
 
     /// The account is worth this much now.
     pub fn worth(&mut self, at: Time, equity: Usd) {
-        let ms = at.ms();
-        if self.equity.last().is_some_and(|(last, _)| ms - last < self.every_ms) {
-            return;
-        }
-        self.equity.push((ms, equity));
-        if self.equity.len() > POINTS_MAX {
-            self.every_ms *= 2;
-            let mut number = 0;
-            self.equity.retain(|_| {
-                number += 1;
-                number % 2 == 1
-            });
-        }
+        self.curve.add(at, equity);
     }
 
     fn wait_for(&mut self, order_id: OrderId, asked_at: Option<Time>) {
@@ -236,7 +240,7 @@ impl Today {
             acked: self.acked,
             filled: self.filled,
             vetoes,
-            equity: self.equity.clone(),
+            equity: self.curve.points(),
             took: self.durations.iter().map(took).collect(),
         }
     }
@@ -246,15 +250,23 @@ impl Today {
 mod tests {
     use super::*;
     use crate::audit::fixture::World;
+    use crate::audit::history::History;
 
     #[test]
     fn a_days_funnel_is_counted_from_its_records() {
-        let world = World::traded();
+        let mut world = World::begun();
+        world.open("s-1", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10);
+        world.open("s-2", "KXNBAGAME-26JAN27PORWAS-POR", "0.52", 10_000);
+        world.raw("signals.kalshi", b"nonsense");
         let mut today = Today::default();
-        world.records().iter().for_each(|recorded| today.take(recorded, true));
+        let all = |recorded: &Recorded| {
+            today.take(recorded, true);
+            true
+        };
+        world.history().scan(1, &mut { all }).expect("read");
         let view = today.view();
         assert_eq!(view.received, view.rejected + view.vetoed + view.approved, "{view:?}");
-        assert!(view.acked <= view.approved && view.filled <= view.acked && view.filled > 0, "{view:?}");
+        assert_eq!((view.received, view.rejected, view.vetoed, view.approved, view.acked, view.filled), (3, 1, 1, 1, 1, 1), "{view:?}");
     }
 
     #[test]

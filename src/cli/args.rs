@@ -49,6 +49,15 @@ pub enum Command {
     Exposure(Json),
     /// The log's events, one line each
     Tail(TailArgs),
+    /// A trading day, or the seven days up to it, on a page: results, vetoes, execution, agreement with the accounts
+    Report(ReportArgs),
+    /// Orders, fills, positions, vetoes or events as CSV or JSON lines
+    Export(ExportArgs),
+    /// Whether the engine of these settings is alive (with --ready: would trade); quiet, exit code 0 or 1
+    Healthcheck {
+        #[arg(long)]
+        ready: bool,
+    },
     /// Why a signal did or did not trade
     Explain(ExplainArgs),
     /// Fold the log from zero and compare
@@ -236,6 +245,66 @@ pub struct TailArgs {
     pub limit: Option<usize>,
     #[command(flatten)]
     pub json: Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    #[arg(value_enum)]
+    pub span: ReportSpan,
+    /// The day, or the last one of the week, as 2026-01-28 [default: the last trading day]
+    #[arg(long, value_name = "DATE")]
+    pub day: Option<String>,
+    #[arg(long, value_enum, default_value = "md")]
+    pub format: ReportFormat,
+    /// A file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportSpan {
+    Daily,
+    Weekly,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// Markdown
+    Md,
+    /// One file with its own style and curve
+    Html,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    #[arg(value_enum)]
+    pub what: ExportWhat,
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: ExportFormat,
+    /// Fills, vetoes and events: from this record on
+    #[arg(long, value_name = "SEQ", default_value_t = 1)]
+    pub from: u64,
+    /// A file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportWhat {
+    Orders,
+    Fills,
+    Positions,
+    Pnl,
+    Vetoes,
+    Events,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Csv,
+    Jsonl,
 }
 
 #[derive(Debug, clap::Args)]

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::audit::replay::{Living, ReplayError};
+use crate::audit::report::{Period, last_day, report};
 use crate::audit::verify::verify;
 use crate::audit::views::{self, EngineFacts, OrderFilter};
 use crate::audit::{ExplainError, Explainer, History, ReadError, Unlogged, Until, replay, tail};
@@ -48,6 +49,7 @@ impl Desk<'_> {
             Query::Pnl => shown(views::pnl(self.book)),
             Query::Cash { day } => self.cash(day.as_deref()),
             Query::Exposure => shown(views::exposure(self.book)),
+            Query::Report { week, day } => self.report(*week, day.as_deref()),
             Query::Explain { id } => self.explain(id),
             Query::Tail { from, limit } => self.tail(*from, *limit),
             Query::Breaker => shown(views::breakers(self.book)),
@@ -72,6 +74,20 @@ impl Desk<'_> {
                 shown(views::DayFold::of(self.history, day).map_err(unread)?.ok_or_else(missing)?)
             }
         }
+    }
+
+    fn report(&self, week: bool, day: Option<&str>) -> Result<Value, ApiError> {
+        let wrong = |text: &str| ApiError::BadRequest(format!("day {text:?}: a date as 2026-01-28"));
+        let none = || ApiError::NotFound("the log has no trading day yet".to_owned());
+        let last = match day {
+            Some(text) => views::parse_date(text).ok_or_else(|| wrong(text))?,
+            None => last_day(self.history).map_err(unread)?.ok_or_else(none)?,
+        };
+        let period = if week { Period::week(last) } else { Period::day(last) };
+        let missing =
+            || ApiError::NotFound(format!("the log has no trading day from {} to {}", views::date(period.from), views::date(last)));
+        let counted = report(self.history, period).map_err(|error| ApiError::Internal(error.to_string()))?;
+        Ok(counted.ok_or_else(missing)?.answer())
     }
 
     fn explain(&self, id: &str) -> Result<Value, ApiError> {

@@ -11,6 +11,8 @@ mod client;
 mod desk;
 /// Arguments of `arbees exchange`.
 pub mod exchange;
+/// Rows for other programs.
+mod export;
 /// Files of signals.
 pub mod input;
 /// What the parser makes of a signal.

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::args::{AdjustArgs, BreakerCommand, Command, DeadLettersCommand, KillCommand, SignalCommand, SignalFile, TailArgs};
+use super::args::{
+    AdjustArgs, BreakerCommand, Command, DeadLettersCommand, KillCommand, ReportArgs, ReportFormat, ReportSpan, SignalCommand, SignalFile,
+    TailArgs,
+};
 use super::render::Style;
-use super::{CliError, Exit, Source, input, lint, show};
+use super::{CliError, Exit, Source, export, input, lint, show};
 use crate::domain::time::Time;
 use crate::http::{self, AdjustBody, Query};
 
@@ -46,6 +49,9 @@ pub async fn carry_out(command: &Command, source: &Source, by: &str, now: Time, 
     }
     match command {
         Command::Tail(args) => tail(args, source, output).await,
+        Command::Report(args) => report(args, source, output).await,
+        Command::Export(args) => export::export(args, source).await,
+        Command::Healthcheck { ready } => health(*ready, source).await,
         Command::Adjust(args) => adjust(args, by, source, output).await,
         Command::Signal(SignalCommand::Send(file)) => send(file, source, output).await,
         Command::Signal(SignalCommand::Lint { file, json }) => lint_file(file, json.json, now, output),
@@ -94,6 +100,32 @@ fn order(command: &Command, by: &str) -> Option<http::Command> {
         Command::Settle(args) => http::Command::Settle { venue: args.venue, market: args.market.clone(), settlement: args.result, by },
         _ => return None,
     })
+}
+
+async fn report(args: &ReportArgs, source: &Source, output: &mut Output<'_>) -> Result<Exit, CliError> {
+    let query = Query::Report { week: args.span == ReportSpan::Weekly, day: args.day.clone() };
+    let value = source.query(query).await?;
+    let text = match args.format {
+        _ if args.json.json => format!("{}\n", value["report"]),
+        ReportFormat::Md => value["markdown"].as_str().unwrap_or_default().to_owned(),
+        ReportFormat::Html => value["html"].as_str().unwrap_or_default().to_owned(),
+    };
+    let Some(path) = &args.out else { return output.write(&text).map(|()| Exit::Good) };
+    std::fs::write(path, text).map_err(|error| CliError::Failed(format!("{}: {error}", path.display())))?;
+    output.line(&format!("written to {}", path.display()))?;
+    Ok(Exit::Good)
+}
+
+/// Only a living engine is well; a log that could be read is none.
+async fn health(ready: bool, source: &Source) -> Result<Exit, CliError> {
+    if !source.is_living() {
+        return Err(CliError::Failed("no engine of this instance and mode answers".to_owned()));
+    }
+    if !ready {
+        return Ok(Exit::Good);
+    }
+    let status = source.query(Query::Status).await?;
+    if status["ready"] == true { Ok(Exit::Good) } else { Err(CliError::Failed(format!("not ready: {}", status["reasons"]))) }
 }
 
 fn adjustment(args: &AdjustArgs) -> AdjustBody {

@@ -15,6 +15,7 @@ pub fn text(query: &Query, value: &Value, style: Style) -> String {
         Query::Pnl => pnl(value),
         Query::Cash { .. } => cash(value, style),
         Query::Exposure => exposure(value, style),
+        Query::Report { .. } => value["markdown"].as_str().unwrap_or_default().to_owned(),
         Query::Explain { .. } => explain(value, style),
         Query::Tail { .. } => events(value).map(|event| format!("{}\n", event_line(event))).collect(),
         Query::Breaker => breakers(value, style),

@@ -23,6 +23,11 @@ pub enum Query {
         day: Option<String>,
     },
     Exposure,
+    /// The trading day (the last one without a name), or the seven days that end with it.
+    Report {
+        week: bool,
+        day: Option<String>,
+    },
     /// A signal id, an order id or the start of one, or `dl:<number>`.
     Explain {
         id: String,
@@ -71,6 +76,11 @@ impl Query {
                 "/api/cash"
             }
             Self::Exposure => "/api/exposure",
+            Self::Report { week, day } => {
+                add("week", week.then(|| "true".to_owned()));
+                add("day", day.clone());
+                "/api/report"
+            }
             Self::Explain { id } => {
                 add("id", Some(id.clone()));
                 "/api/explain"

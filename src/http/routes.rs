@@ -59,6 +59,7 @@ pub fn router(queries: Arc<dyn Queries>, token: Token) -> Router {
         .route("/api/pnl", get(|desk: Desk| answer(desk, Query::Pnl)))
         .route("/api/cash", get(cash))
         .route("/api/exposure", get(|desk: Desk| answer(desk, Query::Exposure)))
+        .route("/api/report", get(report))
         .route("/api/explain", get(explain))
         .route("/api/explain/{*id}", get(explain_path))
         .route("/api/tail", get(tail))
@@ -122,6 +123,7 @@ struct Asked {
     limit: Option<usize>,
     until: Option<String>,
     day: Option<String>,
+    week: Option<bool>,
 }
 
 type Parsed = Result<Parameters<Asked>, QueryRejection>;
@@ -162,6 +164,11 @@ async fn replay(desk: Desk, parsed: Parsed) -> Answer {
 async fn cash(desk: Desk, parsed: Parsed) -> Answer {
     let day = asked(parsed)?.day;
     answer(desk, Query::Cash { day }).await
+}
+
+async fn report(desk: Desk, parsed: Parsed) -> Answer {
+    let Asked { day, week, .. } = asked(parsed)?;
+    answer(desk, Query::Report { week: week.unwrap_or(false), day }).await
 }
 
 async fn dead_letters(desk: Desk, parsed: Parsed) -> Answer {

@@ -84,6 +84,7 @@ metrics! {
     DIVERGENCES Gauge "reconciliation_divergences" ["venue"] "Differences between log and account that nobody has explained.";
     LEASE_EPOCH Gauge "lease_epoch" ["lease"] "Revision of the lease.";
     LEASE_HELD Gauge "lease_held" ["lease"] "1 while it is ours.";
+    NOTIFICATIONS Counter "notifications_total" ["outcome"] "Messages for the webhook: sent, failed, dropped.";
     STAGES Histogram "stage_seconds" ["stage"] "delivery: made to asked about; verdict: asked to answered; durable_write: decided to on disk; send: on disk to the socket; reply: sent to answered; fill: answered to filled.";
 }
 

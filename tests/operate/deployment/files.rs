@@ -58,7 +58,3 @@ pub fn exists(path: &Path) -> bool {
 pub fn is_command(words: &[&str]) -> Result<(), String> {
     Args::try_parse_from(std::iter::once("arbees").chain(words.iter().copied())).map(drop).map_err(|error| error.to_string())
 }
-
-pub fn has_command(name: &str) -> bool {
-    Args::command().get_subcommands().any(|command| command.get_name() == name)
-}

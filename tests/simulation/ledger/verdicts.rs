@@ -8,6 +8,7 @@ use arbees::domain::report::VenueMode;
 use arbees::domain::signal::{Intent, Size};
 use arbees::domain::verdict::{Approver, Reason, RiskRequest, Verdict, request_hash};
 
+use super::holdings::Holding;
 use super::{Ledger, Phase, Told, Truth};
 use crate::holds;
 
@@ -67,9 +68,9 @@ impl Ledger {
     fn holds_both_sides(&self) -> bool {
         let held: Vec<(&Holding, Stance)> = self.books.values().filter_map(|holding| Some((holding, holding.stance()?))).collect();
         let game = |holding: &Holding| holding.groups.as_ref().map(|groups| groups.game.clone());
-        held.iter().enumerate().any(|(at, (one, stance))| {
-            held[at + 1..].iter().any(|(other, against)| game(one) == game(other) && opposes(stance, against))
-        })
+        held.iter()
+            .enumerate()
+            .any(|(at, (one, stance))| held[at + 1..].iter().any(|(other, against)| game(one) == game(other) && opposes(stance, against)))
     }
 
     fn check_stakes(&self, order: &Order, limits: &arbees::domain::limits::Limits) {
