@@ -4,6 +4,7 @@ mod alerts;
 #[allow(dead_code)] // tests/worker uses the rest
 #[path = "../worker/arbees.rs"]
 mod arbees;
+mod audit;
 mod browser;
 mod dashboard;
 mod deployment;

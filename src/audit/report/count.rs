@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::words::signed;
 use super::{Execution, Group, Moment, Period, Report, day_text};
 use crate::audit::narrate;
 use crate::audit::today::Curve;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::OrderId;
 use crate::domain::market::{BookKey, Outcome};
-use crate::domain::money::{Price, Quantity, Rounding, Usd, micros_text};
+use crate::domain::money::{Price, Quantity, Rounding, Usd};
 use crate::domain::order::Action;
 use crate::domain::report::FillReport;
 use crate::domain::time::Time;
@@ -183,8 +184,7 @@ impl Counter {
             Event::SignalRejected { error, .. } => {
                 self.report.signals += 1;
                 self.report.rejected += 1;
-                let why: String = error.split(['"', ';', ':']).next().unwrap_or("").trim().chars().take(REJECTION_CHARS).collect();
-                *self.report.rejections.entry(why).or_default() += 1;
+                *self.report.rejections.entry(kind_of(error)).or_default() += 1;
             }
             Event::OrderRequested { order, .. } => {
                 self.report.signals += u64::from(order.as_ref().is_none_or(|order| order.revision == 0));
@@ -266,14 +266,15 @@ impl Counter {
             execution.slippage += amount - touch.times(fill.quantity, Rounding::Down);
         }
         // What a close realises belongs to who opened.
-        let tag = if sent.opens { sent.tag.clone() } else { self.opened.get(&key).unwrap_or(&sent.tag).clone() };
+        let tag = sent.tag.clone();
+        let opener = if sent.opens { tag.clone() } else { self.opened.get(&key).unwrap_or(&tag).clone() };
         self.groups(&tag, |group| {
             group.filled_orders += u64::from(first);
             group.contracts += fill.quantity;
             group.turnover += amount;
             group.fees += fill.fee;
-            group.realized += realized;
         });
+        self.groups(&opener, |group| group.realized += realized);
     }
 
     fn result(&mut self, key: &BookKey, realized: Usd) {
@@ -321,6 +322,25 @@ impl Counter {
     }
 }
 
+/// What was wrong with a message, without what it said: names and values differ, mistakes repeat.
+fn kind_of(error: &str) -> String {
+    let mut kind = String::new();
+    for (at, part) in error.split('"').enumerate() {
+        kind += if at % 2 == 0 { part } else { "…" };
+    }
+    let mut digits = 0;
+    let mut shown = String::new();
+    for letter in kind.split([':', ';']).next().unwrap_or("").trim().chars() {
+        digits = if letter.is_ascii_digit() { digits + 1 } else { 0 };
+        match digits {
+            0..=4 => shown.push(letter),
+            5 => shown.push('…'),
+            _ => {}
+        }
+    }
+    shown.chars().take(REJECTION_CHARS).collect()
+}
+
 /// Whole percentage points of edge over the limit, before fees.
 fn bucket(edge_micros: Option<i64>) -> String {
     match edge_micros.map(|micros| micros.div_euclid(10_000)) {
@@ -330,10 +350,4 @@ fn bucket(edge_micros: Option<i64>) -> String {
         Some(5..10) => "5 to 10".to_owned(),
         Some(10..) => "over 10".to_owned(),
     }
-}
-
-/// `+$1.5`, `-$1.5`.
-pub fn signed(amount: Usd) -> String {
-    let text = micros_text(amount.micros());
-    text.strip_prefix('-').map_or_else(|| format!("+${text}"), |text| format!("-${text}"))
 }

@@ -33,7 +33,7 @@ impl Page {
             match block {
                 Block::Heading(heading) => text += &format!("\n## {}\n\n", marked(heading)),
                 Block::Line(line) => text += &format!("{}\n", marked(line)),
-                Block::Table(heads, rows) => text += &format!("{}\n", table(heads, rows)),
+                Block::Table(heads, rows) => text += &table(heads, rows),
                 Block::Curve(points) => text += &format!("{}\n", spark(points)),
             }
         }

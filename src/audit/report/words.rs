@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::count::signed;
 use super::page::{Block, Page};
 use super::{Execution, Group, Report};
-use crate::domain::money::{Quantity, Usd, micros_text};
+use crate::domain::money::{Quantity, Usd};
 
 const MARKETS_SHOWN: usize = 5;
 
@@ -22,9 +21,29 @@ fn share(part: i64, whole: i64) -> String {
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
+/// To the cent, for people: `$1,234.50`; the figures for programs are exact.
 fn usd(amount: Usd) -> String {
-    let text = micros_text(amount.micros());
-    text.strip_prefix('-').map_or_else(|| format!("${text}"), |text| format!("-${text}"))
+    let cents = (i128::from(amount.micros()).abs() + 5_000) / 10_000;
+    let whole = (cents / 100).to_string();
+    let grouped: Vec<&str> = whole.as_bytes().rchunks(3).rev().map(|three| std::str::from_utf8(three).unwrap_or_default()).collect();
+    let sign = if amount < Usd::ZERO && cents > 0 { "-" } else { "" };
+    format!("{sign}${}.{:02}", grouped.join(","), cents % 100)
+}
+
+/// `+$1.50`, `-$1.50`, `$0.00`.
+pub fn signed(amount: Usd) -> String {
+    let text = usd(amount);
+    if text.starts_with('-') || text == "$0.00" { text } else { format!("+{text}") }
+}
+
+/// Tokens have 77 digits.
+fn short(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= 44 {
+        return name.to_owned();
+    }
+    let (head, tail): (String, String) = (letters[..24].iter().collect(), letters[letters.len() - 8..].iter().collect());
+    format!("{head}…{tail}")
 }
 
 pub fn page(report: &Report) -> Page {
@@ -105,7 +124,7 @@ fn grouped(name: &str, groups: &BTreeMap<String, Group>) -> Vec<Block> {
 }
 
 fn markets(report: &Report) -> Vec<Block> {
-    let row = |(market, brought): &(String, Usd)| vec![market.clone(), signed(*brought)];
+    let row = |(market, brought): &(String, Usd)| vec![short(market), signed(*brought)];
     let losing = report.markets.iter().take_while(|(_, brought)| *brought < Usd::ZERO);
     let worst: Vec<Vec<String>> = losing.take(MARKETS_SHOWN).map(row).collect();
     let gaining = report.markets.iter().rev().take_while(|(_, brought)| *brought > Usd::ZERO);
@@ -183,6 +202,10 @@ fn moments(report: &Report) -> Vec<Block> {
     if report.moments.is_empty() {
         return Vec::new();
     }
-    let rows = report.moments.iter().map(|moment| vec![moment.at.to_string().chars().take(19).collect(), moment.what.clone()]).collect();
+    let rows = report
+        .moments
+        .iter()
+        .map(|moment| vec![moment.at.to_string().chars().take(19).collect::<String>().replace('T', " "), moment.what.clone()])
+        .collect();
     vec![heading("What happened when"), Block::Table(vec!["time (UTC)", "what"], rows)]
 }
