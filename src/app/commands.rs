@@ -229,7 +229,7 @@ fn by() -> String {
 async fn source(config: &Config, command: &Command, clock: &Clock) -> anyhow::Result<Source> {
     let named = keys::read_address(&config.mode_dir().join("http_addr"));
     let (address, log_id) = named.map_or((config.http_addr, None), |(address, log_id)| (address, Some(log_id)));
-    let token = config.mode_dir().join("http_token");
+    let token = config.http_token_path.clone();
     match Client::find(address, config.mode, &config.instance, token).await {
         // The engine of this folder may be gone, and its port taken by one that has another log.
         Ok(Found::Engine(_, other)) if log_id.as_ref().is_some_and(|wanted| *wanted != other.log_id.to_string()) => {

@@ -117,9 +117,16 @@ pub async fn wait_for_public_key(path: &Path) -> anyhow::Result<Vec<u8>> {
     public_key(path)
 }
 
-/// The bearer token of the API, made on the first start.
-pub fn http_token(path: &Path) -> anyhow::Result<Token> {
+/// The bearer token of the API, made on the first start where only this machine can ask. Errors: beyond it, there has to be one
+/// that somebody has chosen to give away.
+pub fn http_token(path: &Path, http_addr: SocketAddr) -> anyhow::Result<Token> {
     if !path.exists() {
+        anyhow::ensure!(
+            http_addr.ip().is_loopback(),
+            "HTTP_ADDR = {http_addr} can be reached from elsewhere, and there is no token in HTTP_TOKEN_PATH = {}: write one of 16 \
+             characters or more there (mode 600), or listen on 127.0.0.1",
+            path.display()
+        );
         let mut bytes = [0u8; 24];
         SystemRandom::new().fill(&mut bytes).map_err(|_| anyhow::anyhow!("no randomness for a token"))?;
         write_private(path, hex(&bytes).as_bytes())?;

@@ -251,7 +251,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         Role::Engine | Role::Risk => keys::wait_for_public_key(&config.risk.public_key_path).await?,
     };
     let risk_public_keys = keys::remember_public_key(&config.mode_dir(), &risk_public_key)?;
-    let token = keys::http_token(&config.mode_dir().join("http_token"))?;
+    let token = keys::http_token(&config.http_token_path, config.http_addr)?;
     let listener =
         TcpListener::bind(config.http_addr).await.with_context(|| format!("HTTP_ADDR {} can't be listened on", config.http_addr))?;
     let http_addr = listener.local_addr()?;

@@ -46,6 +46,7 @@ pub struct Config {
     /// The folder of all modes; see `mode_dir`.
     pub data_dir: PathBuf,
     pub http_addr: SocketAddr,
+    pub http_token_path: PathBuf,
     pub risk: RiskSettings,
     pub paper: PaperSettings,
     /// An attempt can still reach the venue for this long.
@@ -223,6 +224,7 @@ fn config(values: &Values, mode: Mode) -> Config {
         nats_role: values.text("NATS_ROLE"),
         data_dir: values.path("DATA_DIR"),
         http_addr: values.address("HTTP_ADDR"),
+        http_token_path: values.path("HTTP_TOKEN_PATH"),
         risk: RiskSettings {
             timeout_ms: values.count("RISK_TIMEOUT_MS"),
             key_path: values.path("RISK_KEY_PATH"),

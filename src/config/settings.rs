@@ -145,6 +145,12 @@ pub const SECTIONS: &[Section] = &[
                 Is("10000"),
                 "How long an ending engine waits for the venues' answers; what is still unknown then is listed, and the exit code is 4.",
             ),
+            row(
+                "HTTP_TOKEN_PATH",
+                Path,
+                InModeFolder("http_token"),
+                "Bearer token of commands over HTTP. Made on the first start on loopback; with another HTTP_ADDR it must be there.",
+            ),
             row("LOG_FORMAT", OneOf(&["human", "json"]), Is("human"), "Shape of the log lines."),
             row("LOG_LEVEL", OneOf(&["error", "warn", "info", "debug", "trace"]), Is("info"), "Least important line shown."),
         ],

@@ -269,3 +269,26 @@ fn a_token_is_long_and_never_shown() {
     let token = Token::new(&SecretString::from(TOKEN)).expect("long enough");
     assert_eq!(format!("{token:?}"), "Token(..)");
 }
+
+/// Somebody else's page whose name points at this machine.
+#[tokio::test]
+async fn an_engine_is_asked_by_address_and_not_by_a_name_of_the_internet() {
+    let server = start(FakeDesk::default()).await;
+    for (host, status) in
+        [("evil.example:9464", 400), ("evil.example", 400), ("localhost:9464", 200), ("[::1]:9464", 200), ("engine:9464", 200)]
+    {
+        let response = server.client.get(format!("{}/api/status", server.base)).header("Host", host).send().await.expect("an answer");
+        assert_eq!(response.status().as_u16(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_runs_nothing_but_its_own_files() {
+    let server = start(FakeDesk::default()).await;
+    for (path, kind) in [("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")] {
+        let response = server.client.get(format!("{}{path}", server.base)).send().await.expect("an answer");
+        let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
+        assert!(header("content-type").starts_with(kind), "{path}");
+        assert!(header("content-security-policy").contains("default-src 'none'; script-src 'self'"), "{path}");
+    }
+}

@@ -43,9 +43,25 @@ async fn the_page_shows_a_signals_way_without_being_loaded_again_and_why_one_was
     browser.shows("#story", "thin: vetoed").await;
     browser.shows("#story-failed", "edge below minimum").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
-    assert_eq!(engine.stop(), 0);
+    engine.kill();
     browser.shows("#stale", "what you see is old").await;
     assert_eq!(browser.run("return getComputedStyle(document.querySelector('main')).opacity").await, "0.35");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_this_machine_nothing_starts_without_a_token_that_somebody_has_given() {
+    let server = NatsServer::start();
+    let place = Place::new(&server.url()).with("HTTP_ADDR", "0.0.0.0:0");
+    let said = place.say(&["run"]);
+    assert!(said.code != 0 && said.err.contains("can be reached from elsewhere") && said.err.contains("HTTP_TOKEN_PATH"), "{said:?}");
+    let token = place.dir.join("given");
+    std::fs::write(&token, "0123456789abcdef0123").expect("written");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+    let place = place.with("HTTP_TOKEN_PATH", token.to_str().expect("path"));
+    let mut engine = place.start(&["run"]);
+    place.ready().await;
+    place.good(&["kill", "on", "--reason", "test"]);
+    assert_eq!(engine.stop(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -74,7 +74,8 @@ async fn in_folder(config: &Config, args: &DemoArgs, folder: &std::path::Path) -
     let identical = tables(&Source::Http(client)).await?;
     let rehearsed = rehearsal(&folder.join("rehearsal")).await?;
     if args.stay {
-        println!("\nstill running (Ctrl-C ends it); try: curl http://{}/api/positions", running.http_addr);
+        println!("\nstill running (Ctrl-C ends it). The page: http://{}/", running.http_addr);
+        println!("the token for its buttons: {}", mode_dir.join("http_token").display());
         return Ok(commands::until_the_end(running).await);
     }
     running.stop().await;

@@ -285,6 +285,11 @@ function judge() {
   if (stale) set('stale', heardAt ? `No word from the engine for ${age(silent)}: what you see is old.` : 'No word from the engine yet.');
   set('link', stale ? 'stale' : 'live', stale ? 'pill off' : 'pill');
 }
-const source = new EventSource('/api/live');
-source.onmessage = event => { heardAt = Date.now(); show(JSON.parse(event.data)); judge(); };
+function listen() {
+  const source = new EventSource('/api/live');
+  source.onmessage = event => { heardAt = Date.now(); show(JSON.parse(event.data)); judge(); };
+  // After a refusal (too many pages, a restart) the browser gives up; we don't.
+  source.onerror = () => { if (source.readyState === EventSource.CLOSED) setTimeout(listen, 2000); };
+}
+listen();
 setInterval(judge, 500);

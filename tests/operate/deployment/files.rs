@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use arbees::cli::Args;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 pub const COMPOSE: &str = "docker-compose.yml";
 pub const UNITS: [&str; 3] = ["ops/systemd/arbees-engine.service", "ops/systemd/arbees-risk.service", "ops/systemd/arbees-nats.service"];
