@@ -158,6 +158,7 @@ pub async fn until_the_end(running: Running) -> Exit {
         tracing::error!("a part of the engine has panicked at {place}: no more opens; what rests is cancelled, then the process ends");
     }
     if ends == Exit::Halted {
+        running.cancelled().await;
         running.stop().await;
         return ends;
     }

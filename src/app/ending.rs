@@ -7,6 +7,7 @@ use crate::config::StopSettings;
 use crate::crash_points::{Point, reach};
 use crate::engine::{Engine, Input};
 use crate::event_log::EventStore;
+use crate::workers::notifier::END_MS;
 
 /// How long the last records may take at the end.
 const STOP_WAIT: Duration = Duration::from_secs(10);
@@ -26,6 +27,16 @@ impl Running {
             }
         };
         let _ = tokio::time::timeout(Duration::from_millis(wait_ms.into()), quiet).await;
+    }
+
+    /// Waits for the answers to the cancels that a halt has sent, as long as the settings say.
+    pub async fn cancelled(&self) {
+        let answered = async {
+            while self.engine.query(|engine| engine.last_cancels() > 0).await == Some(true) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(self.stop.wait_ms.into()), answered).await;
     }
 
     /// Tells each order of which the venue's word is still to come. How many those are.

@@ -65,6 +65,7 @@ impl Engine {
 
     pub(super) fn cancel_answered(&mut self, now: Now, order_id: OrderId, outcome: CancelOutcome, out: &mut Vec<Effect>) {
         if self.halted.is_some() {
+            self.last_cancels.remove(&order_id);
             return;
         }
         let past_arrival = self.book.orders.get(&order_id).is_some_and(|record| self.is_past_arrival(now, record));

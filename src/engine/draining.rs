@@ -45,6 +45,11 @@ impl Engine {
         ids.len()
     }
 
+    /// Cancels that were sent as the engine halted, and not answered yet.
+    pub fn last_cancels(&self) -> usize {
+        self.last_cancels.len()
+    }
+
     /// Own orders of which the venue's word is awaited.
     pub fn in_the_air(&self) -> impl Iterator<Item = &OrderRecord> {
         self.book.orders.live().filter(|record| !record.external && is_in_the_air(record))

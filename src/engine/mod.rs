@@ -165,6 +165,8 @@ pub struct Engine {
     halted: Option<String>,
     /// The end is near: nothing is taken on.
     draining: bool,
+    /// Cancels of the last moment, whose answers the process waits for.
+    last_cancels: BTreeSet<OrderId>,
     /// Effective before it is durable.
     killed: bool,
     asks: u64,
@@ -226,6 +228,7 @@ impl Engine {
             started: false,
             halted: None,
             draining: false,
+            last_cancels: BTreeSet::new(),
             asks: 0,
             risk_epoch: 0,
             gave_up: false,
@@ -402,8 +405,9 @@ impl Engine {
             return;
         }
         let resting = self.book.orders.live().filter(|record| record.may_rest() && !record.external);
-        let cancels = resting.map(|record| (record.order.clone(), record.venue_name().cloned()));
-        out.extend(cancels.map(|(order, venue_order_id)| Effect::Cancel { order: Box::new(order), venue_order_id }));
+        let cancels: Vec<_> = resting.map(|record| (record.order.clone(), record.venue_name().cloned())).collect();
+        self.last_cancels = cancels.iter().map(|(order, _)| order.order_id).collect();
+        out.extend(cancels.into_iter().map(|(order, venue_order_id)| Effect::Cancel { order: Box::new(order), venue_order_id }));
         self.halt(why, out);
     }
 
