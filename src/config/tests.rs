@@ -332,6 +332,7 @@ fn names_are_unique_and_ours_are_under_our_prefixes_or_well_known() {
             &"NATS_ROLE",
             &"DATA_DIR",
             &"HTTP_ADDR",
+            &"HTTP_TOKEN_PATH",
             &"LOG_FORMAT",
             &"LOG_LEVEL",
             &"DAY_OFFSET_MINUTES",
