@@ -168,8 +168,13 @@ pub async fn until_the_end(running: Running) -> Exit {
         () = interrupted() => tracing::warn!("asked to end again: not waiting any more"),
     }
     let left = running.left_in_the_air().await;
+    let halts = halted.borrow().is_some();
     running.stop().await;
-    if ends == Exit::Good && left > 0 { Exit::Unknown } else { ends }
+    match ends {
+        Exit::Good if halts => Exit::Halted,
+        Exit::Good if left > 0 => Exit::Unknown,
+        ends => ends,
+    }
 }
 
 /// A signal of the system asks for the end.

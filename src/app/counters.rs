@@ -21,10 +21,9 @@ use crate::domain::verdict::Reason;
 use crate::engine::Input;
 use crate::metrics::{Metrics, names};
 use crate::projections::Projections;
-use crate::venues::clock_skew::SkewBounds;
 use crate::venues::kalshi;
 use crate::venues::kalshi::stream::{self, StreamEvent, StreamHandle, StreamSettings};
-use crate::venues::onlooker::Exchanged;
+use crate::venues::onlooker::{Exchanged, Onlooker};
 use crate::venues::paper::{PaperExchange, PaperSettings, PaperStart, StartHolding};
 use crate::venues::polymarket::venue::PolymarketVenue;
 use crate::workers::desks::Desks;
@@ -103,26 +102,20 @@ impl Counters {
     }
 
     /// Each request of this client is counted, and a scrape asks it how it is.
+    fn look_at(&mut self, venue: Venue, onlooker: &Onlooker, look: impl Fn() -> ClientFacts + Send + Sync + 'static) {
+        onlooker.tell(counting(&self.metrics, venue));
+        self.clients.push((venue, Box::new(look)));
+    }
+
     fn look_at_kalshi(&mut self, client: &Arc<kalshi::client::Client>) {
-        client.onlooker().tell(counting(&self.metrics, Venue::Kalshi));
-        let client = Arc::clone(client);
-        let look = move || ClientFacts {
-            left: client.budget().left(),
-            heard_at: client.onlooker().heard_at(),
-            skew_ms: client.skew().map(SkewBounds::at_least_ms),
-        };
-        self.clients.push((Venue::Kalshi, Box::new(look)));
+        let it = Arc::clone(client);
+        self.look_at(Venue::Kalshi, client.onlooker(), move || ClientFacts::of(it.budget().left(), it.onlooker(), it.skew()));
     }
 
     fn look_at_polymarket(&mut self, venue: &Arc<PolymarketVenue>) {
-        venue.client().onlooker().tell(counting(&self.metrics, Venue::Polymarket));
-        let venue = Arc::clone(venue);
-        let look = move || ClientFacts {
-            left: venue.client().budget().left(),
-            heard_at: venue.client().onlooker().heard_at(),
-            skew_ms: venue.client().skew().map(SkewBounds::at_least_ms),
-        };
-        self.clients.push((Venue::Polymarket, Box::new(look)));
+        let it = Arc::clone(venue);
+        let look = move || ClientFacts::of(it.client().budget().left(), it.client().onlooker(), it.client().skew());
+        self.look_at(Venue::Polymarket, venue.client().onlooker(), look);
     }
 
     /// With Kalshi's credentials the paper exchange fills against Kalshi's own books, unless it is fed otherwise.
@@ -248,7 +241,7 @@ impl Counters {
     }
 }
 
-/// The account's stream, where it has one; `levels`: with whole books.
+/// Counts each request of this venue's client.
 fn counting(metrics: &Arc<Metrics>, venue: Venue) -> impl Fn(&Exchanged) + Send + Sync + 'static {
     let metrics = Arc::clone(metrics);
     move |exchanged| {
@@ -261,6 +254,7 @@ fn counting(metrics: &Arc<Metrics>, venue: Venue) -> impl Fn(&Exchanged) + Send 
     }
 }
 
+/// The account's stream, where it has one; `levels`: with whole books.
 fn stream_of(account: &KalshiAccount, levels: bool) -> (Option<StreamHandle>, Option<mpsc::Receiver<StreamEvent>>) {
     let Some(ws) = account.ws.clone() else { return (None, None) };
     let (events, stream) = mpsc::channel(STREAM_EVENTS_MAX);

@@ -57,8 +57,8 @@ pub struct LiveDesk {
 }
 
 /// What a question needs of the engine, taken in one look.
-struct Look {
-    book: Projections,
+pub(super) struct Look {
+    pub book: Projections,
     halted: Option<String>,
     killed: bool,
     questions_open: usize,
@@ -84,7 +84,7 @@ fn ended() -> ApiError {
 }
 
 /// Runs what may take long, and whose panic is its asker's affair alone.
-async fn reading<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+pub(super) async fn reading<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
     let wrong = || ApiError::Internal("the reading broke off: see the log lines".to_owned());
     tokio::task::spawn_blocking(move || panics::contained(read)).await.map_err(|_| wrong())?.ok_or_else(wrong)
 }
@@ -157,6 +157,14 @@ impl LiveDesk {
 
     async fn look(&self) -> Result<Look, ApiError> {
         self.engine.query(Look::at).await.ok_or_else(ended)
+    }
+
+    /// Both as of now, once the log has it all.
+    pub(super) async fn look_and_facts(&self) -> Result<(Look, EngineFacts), ApiError> {
+        let look = self.look().await?;
+        self.caught_up(look.book.seq).await;
+        let facts = self.facts(&look).await;
+        Ok((look, facts))
     }
 
     /// The log may be a few milliseconds behind the fold.
@@ -232,9 +240,7 @@ impl Queries for LiveDesk {
         if query == Query::Verify {
             return serde_json::to_value(self.verify().await?).map_err(|error| ApiError::Internal(error.to_string()));
         }
-        let look = self.look().await?;
-        self.caught_up(look.book.seq).await;
-        let facts = self.facts(&look).await;
+        let (look, facts) = self.look_and_facts().await?;
         let (log, recent, clock) = (Arc::clone(&self.log), Arc::clone(&self.recent), self.clock.clone());
         let answered = reading(move || {
             let history = StoreHistory(log);

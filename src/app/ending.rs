@@ -22,7 +22,7 @@ impl Running {
         let StopSettings { cancels_resting, wait_ms } = self.stop;
         self.engine.input(Input::Drain { cancel_resting: cancels || cancels_resting });
         let quiet = async {
-            while self.engine.query(|engine| engine.in_the_air().next().is_some()).await == Some(true) {
+            while self.engine.query(|engine| engine.halted().is_none() && engine.in_the_air().next().is_some()).await == Some(true) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -1,5 +1,6 @@
 //! What stands still between two looks: set when somebody scrapes, from one look at the fold and what the process knows.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,8 @@ use crate::domain::report::VenueMode;
 use crate::domain::time::{Mono, Time};
 use crate::engine::Engine;
 use crate::metrics::{Metrics, names};
+use crate::venues::clock_skew::SkewBounds;
+use crate::venues::onlooker::Onlooker;
 use crate::workers::lease::Lease;
 
 const STATES: [&str; 10] =
@@ -42,6 +45,12 @@ pub struct ClientFacts {
     pub skew_ms: Option<i64>,
 }
 
+impl ClientFacts {
+    pub fn of(left: Vec<(&'static str, i64)>, onlooker: &Onlooker, skew: Option<SkewBounds>) -> Self {
+        Self { left, heard_at: onlooker.heard_at(), skew_ms: skew.map(SkewBounds::at_least_ms) }
+    }
+}
+
 pub type ClientLook = Box<dyn Fn() -> ClientFacts + Send + Sync>;
 
 pub struct Gauges {
@@ -63,7 +72,7 @@ struct Seen {
     killed: bool,
     questions: usize,
     warnings: u64,
-    orders: Vec<(Venue, &'static str)>,
+    orders: BTreeMap<(Venue, &'static str), u64>,
     unknown_since: Vec<Option<Time>>,
     breakers: Vec<(&'static str, &'static str)>,
     exposure: ExposureView,
@@ -101,13 +110,17 @@ impl Seen {
             };
             (kind, if trip.probe.is_some() { "half-open" } else { "open" })
         };
+        let mut orders = BTreeMap::new();
+        for record in book.orders.iter() {
+            *orders.entry((record.order.instrument.venue, record.state.as_str())).or_default() += 1;
+        }
         Self {
             seq: book.seq,
             halted: engine.halted().is_some(),
             killed: engine.is_killed(),
             questions: engine.questions_open(),
             warnings: engine.warnings(),
-            orders: book.orders.iter().map(|record| (record.order.instrument.venue, record.state.as_str())).collect(),
+            orders,
             unknown_since: book.orders.unknown().map(|record| record.unknown_since).collect(),
             breakers: book.breakers.open().map(breaker).collect(),
             exposure: views::exposure(book),
@@ -173,7 +186,7 @@ impl Gauges {
         metrics.set(names::LOG_RECORDS, &[], seen.seq);
         for venue in [Venue::Kalshi, Venue::Polymarket, Venue::Paper] {
             for state in STATES {
-                let count = seen.orders.iter().filter(|known| **known == (venue, state)).count();
+                let count = seen.orders.get(&(venue, state)).copied().unwrap_or(0);
                 metrics.set(names::ORDERS, &[("venue", venue.as_str()), ("state", state)], count);
             }
         }

@@ -7,19 +7,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::desk::LiveDesk;
-use crate::audit::today::Today;
-use crate::audit::views::{self, OrderFilter};
+use super::desk::{LiveDesk, reading};
+use super::history::StoreHistory;
+use crate::audit::today::{Today, TodayView};
+use crate::audit::views::{self, EngineFacts, OrderFilter};
+use crate::audit::{History, tail};
 use crate::bus::Link;
 use crate::domain::event::Recorded;
-use crate::event_log::EventStore;
-use crate::http::{ApiError, Queries, Query};
+use crate::http::ApiError;
 use crate::projections::Projections;
+use crate::workers::stages::Took;
 
 const EVERY: Duration = Duration::from_millis(600);
-const RETRY: Duration = Duration::from_millis(200);
-const BATCH_RECORDS: usize = 256;
-const BATCH_BYTES: usize = 1024 * 1024;
 const ORDERS_MAX: usize = 100;
 /// Closed and settled ones, beside those held.
 const CLOSED_MAX: usize = 20;
@@ -37,35 +36,19 @@ impl Counted {
     /// A record of an earlier session, and what the fold has come to with it.
     pub fn reread(&self, recorded: &Recorded, book: &Projections) {
         self.with(|today| {
-            today.take(recorded, false);
+            today.take(recorded);
             today.worth(recorded.recorded_at, book.cash.equity());
         });
     }
 
-    /// Counts every record after `from_seq`. Runs until the process ends.
-    pub async fn follow(self, log: Arc<dyn EventStore>, from_seq: u64, mut durable: watch::Receiver<u64>) {
-        let mut counted = from_seq;
-        loop {
-            match log.read_from(counted + 1, BATCH_RECORDS, BATCH_BYTES) {
-                Err(error) => {
-                    tracing::warn!("records can't be read for the page: {error}");
-                    tokio::time::sleep(RETRY).await;
-                }
-                Ok(records) if records.is_empty() => {
-                    if durable.changed().await.is_err() {
-                        return;
-                    }
-                }
-                Ok(records) => {
-                    for record in records {
-                        counted = record.seq;
-                        if let Ok(stored) = record.decode() {
-                            self.with(|today| today.take(&stored.recorded, true));
-                        }
-                    }
-                }
+    /// A record of this session, and the step that it ended.
+    pub fn take(&self, recorded: &Recorded, took: Option<Took>) {
+        self.with(|today| {
+            today.take(recorded);
+            if let Some((stage, nanos)) = took {
+                today.took(stage, nanos);
             }
-        }
+        });
     }
 }
 
@@ -88,30 +71,31 @@ pub async fn show(desk: Arc<LiveDesk>, counted: Counted, shown: watch::Sender<Ar
     }
 }
 
+/// One look at the fold, and all of the page from that.
 async fn snapshot(desk: &LiveDesk, counted: &Counted) -> Result<Value, ApiError> {
-    let ended = || ApiError::Unavailable("the engine has ended".to_owned());
-    let taken = desk.engine.query(|engine| {
-        let book = engine.book();
-        let (held, mut closed): (Vec<_>, Vec<_>) = views::positions(book).into_iter().partition(|position| !position.quantity.is_zero());
-        closed.truncate(CLOSED_MAX);
-        json!({
-            "positions": held,
-            "closed": closed,
-            "orders": views::orders(book, OrderFilter::Live, ORDERS_MAX),
-            "exposure": views::exposure(book),
-            "pnl": views::pnl(book),
-            "limits": book.limits.as_ref().map(|limits| json!({
-                "game": limits.game_exposure_max, "venue": limits.venue_exposure_max, "total": limits.total_exposure_max,
-            })),
-        })
-    });
-    let mut value = taken.await.ok_or_else(ended)?;
-    value["status"] = desk.get(Query::Status).await?;
-    value["events"] = desk.get(Query::Tail { from: None, limit: Some(EVENTS) }).await?["events"].take();
-    value["today"] = json!(counted.with(|today| today.view()));
-    value["at"] = json!(desk.now());
+    let (look, facts) = desk.look_and_facts().await?;
+    let (log, today) = (Arc::clone(&desk.log), counted.with(|today| today.view()));
+    let mut value = reading(move || page(&look.book, &facts, &StoreHistory(log), &today)).await??;
     let state = desk.bus.state().borrow().clone();
     value["bus"] = json!({ "connected": state.link == Link::Connected, "behind": state.signals_behind, "refused": state.refused });
     value["risk_silent_ms"] = json!(desk.risk_silent_nanos() / 1_000_000);
     Ok(value)
+}
+
+fn page(book: &Projections, facts: &EngineFacts, history: &dyn History, today: &TodayView) -> Result<Value, ApiError> {
+    let (held, mut closed): (Vec<_>, Vec<_>) = views::positions(book).into_iter().partition(|position| !position.quantity.is_zero());
+    closed.truncate(CLOSED_MAX);
+    let from = (history.head_seq() + 1).saturating_sub(EVENTS as u64).max(1);
+    let records = history.read_from(from, EVENTS).map_err(|error| ApiError::Internal(error.to_string()))?;
+    Ok(json!({
+        "at": facts.now,
+        "status": views::status(book, facts),
+        "positions": held,
+        "closed": closed,
+        "orders": views::orders(book, OrderFilter::Live, ORDERS_MAX),
+        "exposure": views::exposure(book),
+        "pnl": views::pnl(book),
+        "today": today,
+        "events": records.iter().map(|record| tail::json(record, facts.mode)).collect::<Vec<_>>(),
+    }))
 }

@@ -67,6 +67,7 @@ use crate::venues::paper::demo_market::DemoMarket;
 use crate::workers::control;
 use crate::workers::deliveries::Deliveries;
 use crate::workers::engine_loop::{self, EngineHandle, Hands};
+use crate::workers::follower::follow;
 use crate::workers::intake;
 use crate::workers::lease::{Lease, Ownership};
 use crate::workers::market_feed::{self, TapeProgress};
@@ -279,7 +280,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
         desks: counters.desks.clone(),
         outbox: outgoing,
         durable,
-        metrics: Arc::clone(&metrics),
+        appends: [metrics.timer(names::LOG_APPEND, &[]), metrics.timer(names::STAGES, &[("stage", "durable_write")])],
     };
     let main = tokio::spawn(engine_loop::run(Engine::new(settings, book), hands, inbox));
     engine.input(Input::Start(Box::new(Start {
@@ -296,7 +297,7 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
 
     let readiness = Arc::new(Readiness::new(engine.clone(), Arc::clone(&bus), Arc::clone(&store), clock.clone()));
     let deliveries = Deliveries::default();
-    let meter = Meter::new(Arc::clone(&metrics));
+    let mut meter = Meter::new(Arc::clone(&metrics));
     let gauges = Gauges::new(
         &config,
         metrics,
@@ -333,12 +334,15 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
     let (written, stop) = watch::channel(false);
     let watched = Watched { durable: durable_rx.clone(), halted: engine.halted(), stop };
     let notifier = memory.map(|memory| tokio::spawn(notify::worker(&config, &store, &clock, memory, &live.notified, watched).run()));
+    let counting = counted.clone();
     let mut tasks = vec![
         tokio::spawn(outbox.run(outgoing_rx)),
         tokio::spawn(publisher::serve_ranges(Arc::clone(&bus), Arc::clone(&store), publisher.log_read.clone())),
-        tokio::spawn(meter.run(Arc::clone(&store), report.head.seq, durable_rx.clone())),
+        tokio::spawn(follow(Arc::clone(&store), report.head.seq, durable_rx.clone(), move |recorded| {
+            let took = meter.take(recorded);
+            counting.take(recorded, took);
+        })),
         tokio::spawn(Arc::clone(&live).check_itself()),
-        tokio::spawn(counted.clone().follow(Arc::clone(&store), report.head.seq, durable_rx.clone())),
         tokio::spawn(live::show(Arc::clone(&live), counted, show)),
         tokio::spawn(publisher.run(report.head.seq, durable_rx)),
         tokio::spawn(control::listen(Arc::clone(&bus), subjects.control_kill.clone(), engine.clone())),
@@ -395,13 +399,13 @@ pub async fn start(config: Config, role: Role, books: Books, bus: Arc<dyn Bus>) 
 
 /// Each commit of the journal, as long as it takes.
 fn time_syncs(log: &Log, metrics: &Arc<Metrics>, clock: &Clock) {
-    let (metrics, clock, begun) = (Arc::clone(metrics), clock.clone(), std::sync::atomic::AtomicI64::new(0));
+    let (timer, clock, begun) = (metrics.timer(names::LOG_SYNC, &[]), clock.clone(), std::sync::atomic::AtomicI64::new(0));
     log.tell_syncs(move |begins| {
         let now = clock.now().mono.0;
         if begins {
             begun.store(now, std::sync::atomic::Ordering::Relaxed);
         } else {
-            metrics.took(names::LOG_SYNC, &[], now - begun.load(std::sync::atomic::Ordering::Relaxed));
+            timer.took(now - begun.load(std::sync::atomic::Ordering::Relaxed));
         }
     });
 }

@@ -1,7 +1,7 @@
 //! The day as a funnel, a curve and a clock: what came in, what became of it, what it was worth, how long it took.
 //! Counted from the records of the day and nothing else; bounded whatever the day brings.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::{OrderId, SignalId};
 use crate::domain::money::Usd;
 use crate::domain::time::Time;
-use crate::domain::verdict::{Reason, RiskRequest};
+use crate::domain::verdict::Reason;
 
 /// Points of the curve; when there are more, every second one goes.
 const POINTS_MAX: usize = 480;
@@ -17,29 +17,8 @@ const POINTS_MAX: usize = 480;
 const POINT_EVERY_MS: i64 = 1_000;
 /// The last so many durations of each stage.
 const DURATIONS_MAX: usize = 256;
-/// Orders whose next step is awaited.
-const AWAITED_MAX: usize = 4_096;
-
-/// Steps of an order whose time is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// From the signal's making to the question to risk.
-    Delivery,
-    /// From the question to its answer on record.
-    Verdict,
-    /// From the attempt on record to the venue's answer on record.
-    Reply,
-    /// From there to the first fill.
-    Fill,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Awaited {
-    asked_at: Option<Time>,
-    sent_at: Option<Time>,
-    acked_at: Option<Time>,
-}
+/// More don't live at once.
+const UNFILLED_MAX: usize = 4_096;
 
 /// A reason and the last signal it stopped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,7 +30,7 @@ pub struct Vetoed {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Took {
-    pub stage: Stage,
+    pub stage: &'static str,
     pub count: usize,
     /// Microseconds that half of the last ones took at most; and 95 % of them.
     pub p50_us: i64,
@@ -120,39 +99,32 @@ pub struct Today {
     acked: u64,
     filled: u64,
     vetoes: BTreeMap<Reason, (u64, SignalId)>,
-    asked: BTreeMap<OrderId, SignalId>,
-    awaited: BTreeMap<OrderId, Awaited>,
+    /// A request and its answer are one batch.
+    asked: Option<(OrderId, SignalId)>,
+    /// Orders whose first fill is to come.
+    unfilled: BTreeSet<OrderId>,
     curve: Curve,
-    durations: BTreeMap<Stage, VecDeque<i64>>,
+    durations: BTreeMap<&'static str, VecDeque<i64>>,
 }
 
 impl Today {
-    /// `timed`: not while an old log is read, whose durations are history.
-    pub fn take(&mut self, recorded: &Recorded, timed: bool) {
-        let at = recorded.recorded_at;
+    pub fn take(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::TradingDayStarted { day, .. } if self.day != Some(*day) => {
-                *self = Self { day: Some(*day), awaited: std::mem::take(&mut self.awaited), ..Self::default() };
+                *self = Self { day: Some(*day), unfilled: std::mem::take(&mut self.unfilled), ..Self::default() };
             }
             Event::SignalRejected { .. } => {
                 self.received += 1;
                 self.rejected += 1;
             }
-            Event::OrderRequested { order_id, signal_id, request, order, .. } => {
+            Event::OrderRequested { order_id, signal_id, order, .. } => {
                 // A close that goes on is one signal's.
                 self.received += u64::from(order.as_ref().is_none_or(|order| order.revision == 0));
-                self.asked.insert(*order_id, signal_id.clone());
-                let asked = if timed { RiskRequest::decode(request).ok() } else { None };
-                if let Some(asked) = &asked {
-                    self.note(Stage::Delivery, asked.request.signal.created_at, asked.asked_at);
-                }
-                self.wait_for(*order_id, asked.map(|asked| asked.asked_at));
+                self.asked = Some((*order_id, signal_id.clone()));
             }
             Event::OrderVetoed { order_id, failures, .. } => {
                 self.vetoed += 1;
-                self.answered(order_id, at);
-                self.awaited.remove(order_id);
-                let Some(signal_id) = self.asked.remove(order_id) else { return };
+                let Some((_, signal_id)) = self.asked.take().filter(|(asked, _)| asked == order_id) else { return };
                 for failure in failures {
                     let counted = self.vetoes.entry(failure.reason).or_insert_with(|| (0, signal_id.clone()));
                     *counted = (counted.0 + 1, signal_id.clone());
@@ -160,34 +132,14 @@ impl Today {
             }
             Event::OrderApproved { order_id, .. } => {
                 self.approved += 1;
-                self.asked.remove(order_id);
-                self.answered(order_id, at);
-            }
-            Event::SubmitStarted { order_id, .. } => {
-                if let Some(awaited) = self.awaited.get_mut(order_id) {
-                    awaited.sent_at = timed.then_some(at);
+                if self.unfilled.len() >= UNFILLED_MAX {
+                    self.unfilled.pop_first();
                 }
+                self.unfilled.insert(*order_id);
             }
-            Event::OrderAcked { order_id, .. } => {
-                self.acked += 1;
-                let sent_at = self.awaited.get_mut(order_id).and_then(|awaited| {
-                    awaited.acked_at = timed.then_some(at);
-                    awaited.sent_at
-                });
-                if let Some(sent_at) = sent_at {
-                    self.note(Stage::Reply, sent_at, at);
-                }
-            }
-            // The first one of an order.
-            Event::Filled(fill) => {
-                if let Some(awaited) = self.awaited.remove(&fill.order_id) {
-                    self.filled += 1;
-                    if let Some(acked_at) = awaited.acked_at {
-                        self.note(Stage::Fill, acked_at, at);
-                    }
-                }
-            }
-            Event::OrderRejected { order_id, .. } | Event::OrderNotPlaced { order_id, .. } => drop(self.awaited.remove(order_id)),
+            Event::OrderAcked { .. } => self.acked += 1,
+            Event::Filled(fill) => self.filled += u64::from(self.unfilled.remove(&fill.order_id)),
+            Event::OrderRejected { order_id, .. } | Event::OrderNotPlaced { order_id, .. } => drop(self.unfilled.remove(order_id)),
             _ => {}
         }
     }
@@ -197,28 +149,13 @@ impl Today {
         self.curve.add(at, equity);
     }
 
-    fn wait_for(&mut self, order_id: OrderId, asked_at: Option<Time>) {
-        if self.awaited.len() >= AWAITED_MAX {
-            self.awaited.pop_first();
-        }
-        if self.asked.len() > AWAITED_MAX {
-            self.asked.pop_first();
-        }
-        self.awaited.insert(order_id, Awaited { asked_at, sent_at: None, acked_at: None });
-    }
-
-    fn answered(&mut self, order_id: &OrderId, at: Time) {
-        if let Some(asked_at) = self.awaited.get(order_id).and_then(|awaited| awaited.asked_at) {
-            self.note(Stage::Verdict, asked_at, at);
-        }
-    }
-
-    fn note(&mut self, stage: Stage, from: Time, until: Time) {
+    /// A step of an order took so long.
+    pub fn took(&mut self, stage: &'static str, nanos: i64) {
         let durations = self.durations.entry(stage).or_default();
         if durations.len() >= DURATIONS_MAX {
             durations.pop_front();
         }
-        durations.push_back((until.nanos().saturating_sub(from.nanos()) / 1_000).max(0));
+        durations.push_back((nanos / 1_000).max(0));
     }
 
     pub fn view(&self) -> TodayView {
@@ -226,11 +163,11 @@ impl Today {
             |(reason, (count, example)): (&Reason, &(u64, SignalId))| Vetoed { reason: *reason, count: *count, example: example.clone() };
         let mut vetoes: Vec<Vetoed> = self.vetoes.iter().map(vetoed).collect();
         vetoes.sort_by_key(|vetoed| std::cmp::Reverse(vetoed.count));
-        let took = |(stage, durations): (&Stage, &VecDeque<i64>)| {
+        let took = |(stage, durations): (&&'static str, &VecDeque<i64>)| {
             let mut sorted: Vec<i64> = durations.iter().copied().collect();
             sorted.sort_unstable();
             let at = |per_cent: usize| sorted[(sorted.len() - 1) * per_cent / 100];
-            Took { stage: *stage, count: sorted.len(), p50_us: at(50), p95_us: at(95) }
+            Took { stage, count: sorted.len(), p50_us: at(50), p95_us: at(95) }
         };
         TodayView {
             received: self.received,
@@ -260,7 +197,7 @@ mod tests {
         world.raw("signals.kalshi", b"nonsense");
         let mut today = Today::default();
         let all = |recorded: &Recorded| {
-            today.take(recorded, true);
+            today.take(recorded);
             true
         };
         world.history().scan(1, &mut { all }).expect("read");

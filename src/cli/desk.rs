@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::audit::replay::{Living, ReplayError};
-use crate::audit::report::{Period, last_day, report};
+use crate::audit::report::{Period, report};
 use crate::audit::verify::verify;
 use crate::audit::views::{self, EngineFacts, OrderFilter};
 use crate::audit::{ExplainError, Explainer, History, ReadError, Unlogged, Until, replay, tail};
@@ -81,7 +81,7 @@ impl Desk<'_> {
         let none = || ApiError::NotFound("the log has no trading day yet".to_owned());
         let last = match day {
             Some(text) => views::parse_date(text).ok_or_else(|| wrong(text))?,
-            None => last_day(self.history).map_err(unread)?.ok_or_else(none)?,
+            None => self.book.cash.day.ok_or_else(none)?,
         };
         let period = if week { Period::week(last) } else { Period::day(last) };
         let missing =

@@ -18,8 +18,8 @@ const LOOK_UP_MAX_MS: i64 = 5_000;
 const PROOF_MARGIN_MS: i64 = 2_000;
 /// An id older than this is only looked up, never sent again.
 const RESEND_WITHIN_MS: i64 = 600_000;
-/// A resend has this long from its look-up to the socket.
-pub(super) const RESEND_LIVES_MS: i64 = 1_000;
+/// From a verdict's question, the reduce rule's grant or a resend's look-up to the socket, at most.
+pub(super) const SOCKET_WITHIN_MS: i64 = 1_000;
 /// Attempts in all: more would only hammer a venue in trouble.
 pub(super) const ATTEMPTS_MAX: u32 = 5;
 
@@ -164,7 +164,7 @@ impl Engine {
             let attempt = record.attempts + 1;
             let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt, signed: None }], out);
             self.work(&order_id).look_ups = 0;
-            self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
+            self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(SOCKET_WITHIN_MS) });
             return;
         }
         self.look_again(now, order_id);
@@ -172,10 +172,14 @@ impl Engine {
 
     /// An order that is known by what was signed, of which no attempt can still be on its way.
     pub(super) fn is_past_arrival(&self, now: Now, record: &OrderRecord) -> bool {
-        let last_sent_at = record.last_sent_at.unwrap_or(record.requested_at);
-        record.known_as.is_some()
-            && record.state == OrderState::Unknown
-            && now.wall > last_sent_at.plus_ms(self.settings.submit_stale_after_ms + PROOF_MARGIN_MS)
+        record.known_as.is_some() && record.state == OrderState::Unknown && now.wall > self.last_arrival(record)
+    }
+
+    /// No attempt can reach the venue any more. The last one may have been on record so long before its
+    /// socket as the log may take.
+    fn last_arrival(&self, record: &OrderRecord) -> Time {
+        let on_record_at = record.last_sent_at.unwrap_or(record.requested_at);
+        on_record_at.plus_ms(SOCKET_WITHIN_MS + self.settings.submit_stale_after_ms + PROOF_MARGIN_MS)
     }
 
     /// Complete reads past this moment prove absence.
@@ -183,8 +187,7 @@ impl Engine {
         if record.order.tif.rests() {
             return record.order.venue_expires_at.plus_ms(PROOF_MARGIN_MS);
         }
-        let last_sent_at = record.last_sent_at.unwrap_or(record.requested_at);
-        last_sent_at.plus_ms(self.settings.submit_stale_after_ms + PROOF_MARGIN_MS)
+        self.last_arrival(record)
     }
 
     /// Only a resting order, only while its signal lives, only after a look-up begun after the last attempt.

@@ -1,6 +1,6 @@
 //! Sends: the record first, then the socket, then one of three answers.
 
-use super::lookup::{ATTEMPTS_MAX, RESEND_LIVES_MS};
+use super::lookup::{ATTEMPTS_MAX, SOCKET_WITHIN_MS};
 use super::{Deferred, Effect, Engine, Timer};
 use crate::domain::event::{CancelCause, Event, NotPlaced, Scope};
 use crate::domain::ids::{OrderId, VenueOrderId};
@@ -74,7 +74,7 @@ impl Engine {
         }
         let attempt = record.attempts + 1;
         let seq = self.append(now, vec![Event::SubmitStarted { order_id, attempt, signed: None }], out);
-        self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(RESEND_LIVES_MS) });
+        self.after(seq, Deferred::Send { order_id, attempt, until: now.mono.plus_ms(SOCKET_WITHIN_MS) });
     }
 
     pub(super) fn submitted(&mut self, now: Now, order_id: OrderId, attempt: u32, outcome: SubmitOutcome, out: &mut Vec<Effect>) {

@@ -2,6 +2,7 @@
 
 use serde_bytes::ByteBuf;
 
+use super::lookup::SOCKET_WITHIN_MS;
 use super::{Answered, Asked, Deferred, Effect, Engine, SignalQuote, Timer};
 use crate::domain::answer::AnswerKind;
 use crate::domain::event::Event;
@@ -15,8 +16,6 @@ use crate::domain::time::{Mono, Now};
 use crate::domain::verdict::{Approver, Check, Failure, Reason, SignedVerdict, Verdict, request_hash};
 use crate::projections::{is_minimal, reduce_checks, venue_ready};
 
-/// How long the engine grants itself when the reduce rule is the grantor.
-const REDUCE_RULE_LIVES_MS: i64 = 1_000;
 /// Wait this long after giving up on an answer before risk is told.
 const HEARTBEAT_AFTER_MS: i64 = 100;
 
@@ -51,7 +50,7 @@ impl Engine {
         let closes = asked.request.order.as_ref().is_some_and(|order| order.action == Action::Sell) && asked.request.missing.is_empty();
         match said {
             Said::Approved(verdict) => {
-                let until = asked.asked_at.plus_ms(i64::from(verdict.lives_ms));
+                let until = asked.asked_at.plus_ms(i64::from(verdict.lives_ms).min(SOCKET_WITHIN_MS));
                 let signed = signed.unwrap_or(SignedVerdict { verdict: ByteBuf::new(), signature: ByteBuf::new() });
                 self.grant(now, asked, Grant { by: Approver::Risk, signed, risk_epoch: verdict.risk_epoch, until }, out);
             }
@@ -134,7 +133,7 @@ impl Engine {
         }
         let bytes = rmp_serde::to_vec_named(&checks).expect("Invariant: checks always encode");
         let by_rule = SignedVerdict { verdict: ByteBuf::from(bytes), signature: ByteBuf::new() };
-        let until = now.mono.plus_ms(REDUCE_RULE_LIVES_MS);
+        let until = now.mono.plus_ms(SOCKET_WITHIN_MS);
         self.grant(now, asked, Grant { by: Approver::ReduceRule, signed: by_rule, risk_epoch: 0, until }, out);
     }
 

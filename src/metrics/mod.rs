@@ -8,7 +8,7 @@ mod table;
 use std::fmt;
 use std::time::Duration;
 
-use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
+use metrics::{Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use table::{ALL, Kind, Metric, markdown};
@@ -82,14 +82,29 @@ impl Metrics {
         self.recorder.register_gauge(&key(metric, pairs), &OURS).set(seconds(nanos));
     }
 
+    /// A histogram at hand, for what happens often.
+    pub fn timer(&self, metric: &'static Metric, pairs: &[Pair<'_>]) -> Timer {
+        Timer(self.recorder.register_histogram(&key(metric, pairs), &OURS))
+    }
+
     /// Less than nothing (clocks differ) counts as nothing.
     pub fn took(&self, metric: &'static Metric, pairs: &[Pair<'_>], nanos: i64) {
-        self.recorder.register_histogram(&key(metric, pairs), &OURS).record(seconds(nanos));
+        self.timer(metric, pairs).took(nanos);
     }
 
     /// In Prometheus' text format.
     pub fn text(&self) -> String {
         self.handle.render()
+    }
+}
+
+/// One histogram.
+#[derive(Clone)]
+pub struct Timer(Histogram);
+
+impl Timer {
+    pub fn took(&self, nanos: i64) {
+        self.0.record(seconds(nanos));
     }
 }
 

@@ -217,7 +217,8 @@ impl Positions {
 
     /// Pays the holding out and leaves it flat; `None` when nothing is held.
     pub(super) fn pay_out(&mut self, key: &BookKey, settlement: Settlement, redeemed_later: bool) -> Option<Paid> {
-        let position = self.0.get_mut(key).filter(|position| !position.quantity.is_zero())?;
+        let position = self.0.get_mut(key)?;
+        // Also when nothing is held: a sale that is taken back later brings back what this pays out.
         position.remember(|| Step::Settled { settlement, redeemed_later });
         position.pay_out(settlement, redeemed_later)
     }

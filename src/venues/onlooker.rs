@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use reqwest::Method;
+
 use super::call::{CallError, Refuses};
 use crate::domain::time::Mono;
 
@@ -23,10 +25,27 @@ pub struct Exchanged {
     pub took: i64,
 }
 
+impl Exchanged {
+    /// A request that was wished for and sent at these moments, and is over now.
+    pub fn new<T, R: Refuses>(
+        (method, pattern): (&Method, &'static str),
+        places: bool,
+        done: &Result<T, CallError<R>>,
+        [wished, sent, now]: [Mono; 3],
+    ) -> Self {
+        let method = match *method {
+            Method::GET => "GET",
+            Method::DELETE => "DELETE",
+            _ => "POST",
+        };
+        Self { method, pattern, places, class: class_of(done), waited: sent.0 - wished.0, took: now.0 - sent.0 }
+    }
+}
+
 pub const CLASSES: [&str; 7] = ["ok", "refused", "rate_limited", "server_error", "timeout", "unreadable", "not_sent"];
 
 /// Words for what a call came to.
-pub fn class_of<T, R: Refuses>(done: &Result<T, CallError<R>>) -> &'static str {
+fn class_of<T, R: Refuses>(done: &Result<T, CallError<R>>) -> &'static str {
     match done {
         Ok(_) => "ok",
         Err(CallError::Refused { refusal, .. }) => match refusal.status() {

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::crash_points::{Point, reach};
 use crate::engine::{Command, Effect, Engine, Input, Ticket};
 use crate::event_log::EventStore;
-use crate::metrics::{Metrics, names};
+use crate::metrics::Timer;
 
 /// What the loop takes.
 enum Message {
@@ -76,7 +76,8 @@ pub struct Hands {
     pub outbox: mpsc::UnboundedSender<Outgoing>,
     /// The last durable record, for the publisher.
     pub durable: watch::Sender<u64>,
-    pub metrics: Arc<Metrics>,
+    /// From a decision to its being on disk.
+    pub appends: [Timer; 2],
 }
 
 /// The queue, before there is an engine to read it.
@@ -176,15 +177,15 @@ fn out(hands: &Hands, outgoing: Outgoing) {
 
 fn append(records: Vec<crate::domain::event::Recorded>, hands: &Hands, handle: &EngineHandle) {
     let (handle, durable) = (handle.clone(), hands.durable.clone());
-    let (clock, metrics, handed_at) = (hands.clock.clone(), Arc::clone(&hands.metrics), hands.clock.now().mono);
+    let (clock, appends, handed_at) = (hands.clock.clone(), hands.appends.clone(), hands.clock.now().mono);
     hands.log.append(
         records,
         Box::new(move |result| match result {
             Ok(head) => {
-                let took = clock.now().mono.0 - handed_at.0;
-                metrics.took(names::LOG_APPEND, &[], took);
-                metrics.took(names::STAGES, &[("stage", "durable_write")], took);
+                // The engine first: orders wait for it.
                 handle.input(Input::Durable { seq: head.seq, hash: head.hash });
+                let took = clock.now().mono.0 - handed_at.0;
+                appends.iter().for_each(|timer| timer.took(took));
                 durable.send_if_modified(|seq| {
                     let newer = head.seq > *seq;
                     *seq = head.seq.max(*seq);

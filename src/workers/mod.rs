@@ -9,6 +9,8 @@ pub mod deliveries;
 pub mod desks;
 /// The engine's own loop: inputs in, effects carried out.
 pub mod engine_loop;
+/// Durable records for whoever counts them.
+pub mod follower;
 /// The last look before a socket.
 pub mod gate;
 /// Signals from the bus to the engine.
@@ -47,6 +49,8 @@ pub mod recent;
 pub mod risk_consumer;
 /// Questions to the risk consumer.
 pub mod risk_gate;
+/// How long each step of an order took.
+pub mod stages;
 /// What a venue says outside any request.
 pub mod venue_listener;
 

@@ -1,11 +1,36 @@
 //! The page as a person sees it: in a browser, against a real engine.
 
-use serde_json::json;
+use arbees::domain::money::Usd;
+use serde_json::{Value, json};
 
-use crate::arbees::Place;
+use crate::arbees::{Place, Process};
 use crate::browser::{Browser, is_here};
 use crate::strategy::{Strategy, open, with};
 use crate::support::NatsServer;
+
+struct Begun {
+    server: NatsServer,
+    place: Place,
+    strategy: Strategy,
+    engine: Process,
+}
+
+/// An engine that would trade.
+async fn begun() -> Begun {
+    let server = NatsServer::start();
+    let place = Place::new(&server.url());
+    let strategy = Strategy::connect(&server.url()).await;
+    let engine = place.start(&["run"]);
+    place.ready().await;
+    Begun { server, place, strategy, engine }
+}
+
+/// `5.175` as `$5.18`: to the cent, half a cent up.
+fn cents(amount: &Value) -> String {
+    let micros = Usd::parse(amount.as_str().expect("money")).expect("money").micros();
+    let cents = (micros + 5_000) / 10_000;
+    format!("${}.{:02}", cents / 100, cents % 100)
+}
 
 async fn opened(place: &Place, width: u32, height: u32) -> Browser {
     let browser = Browser::open(width, height).await;
@@ -19,11 +44,7 @@ async fn the_page_shows_a_signals_way_without_being_loaded_again_and_why_one_was
     if !is_here() {
         return;
     }
-    let server = NatsServer::start();
-    let place = Place::new(&server.url());
-    let strategy = Strategy::connect(&server.url()).await;
-    let mut engine = place.start(&["run"]);
-    place.ready().await;
+    let Begun { server: _server, place, strategy, mut engine } = begun().await;
     let browser = opened(&place, 1280, 1400).await;
     assert!(browser.text("#mode").await == "PAPER" && browser.text("#means").await.contains("no real money"));
     browser.shows("#ready", "trading").await;
@@ -36,7 +57,7 @@ async fn the_page_shows_a_signals_way_without_being_loaded_again_and_why_one_was
     browser.shows("#positions", "KXGOOD-1-A").await;
     browser.shows("#vetoes", "edge below minimum").await;
     let (worst, shown) = (place.json(&["exposure", "--json"])["total"]["worst"].clone(), browser.text("#exp-total").await);
-    assert_eq!(shown, format!("${:0.2}", worst.as_str().expect("money").parse::<f64>().expect("a number")));
+    assert_eq!(shown, cents(&worst));
     assert_eq!(browser.run("return window.sameLoad").await, true, "it was not loaded again");
 
     browser.click("#vetoes .veto").await;
@@ -69,10 +90,7 @@ async fn the_kill_button_is_refused_without_the_token_and_works_with_it() {
     if !is_here() {
         return;
     }
-    let server = NatsServer::start();
-    let place = Place::new(&server.url());
-    let mut engine = place.start(&["run"]);
-    place.ready().await;
+    let Begun { server: _server, place, mut engine, .. } = begun().await;
     let browser = opened(&place, 1280, 900).await;
     browser.click("#kill").await;
     browser.write("#ask-reason", "I want to sleep").await;
@@ -100,11 +118,7 @@ async fn the_other_button_cancels_what_rests() {
     if !is_here() {
         return;
     }
-    let server = NatsServer::start();
-    let place = Place::new(&server.url());
-    let strategy = Strategy::connect(&server.url()).await;
-    let mut engine = place.start(&["run"]);
-    place.ready().await;
+    let Begun { server: _server, place, strategy, mut engine } = begun().await;
     let resting = with(open("resting", "KXREST-1-A"), json!({ "tif": "gtc", "limit_price": "0.40", "ttl_ms": 600_000 }));
     assert_eq!(strategy.ask(&resting).await["answer"], "requested");
     let browser = opened(&place, 1280, 900).await;
@@ -123,11 +137,7 @@ async fn markup_in_a_signal_stays_text_and_a_phone_needs_no_sideways_scrolling()
     if !is_here() {
         return;
     }
-    let server = NatsServer::start();
-    let place = Place::new(&server.url());
-    let strategy = Strategy::connect(&server.url()).await;
-    let mut engine = place.start(&["run"]);
-    place.ready().await;
+    let Begun { server: _server, place, strategy, mut engine } = begun().await;
     let id = "<img src=x onerror=window.owned=1>";
     assert_eq!(
         strategy.ask(&with(open(id, "KXEVIL-1-A"), json!({ "model_prob": "0.525", "game_id": "<b>game</b>" }))).await["answer"],

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::history::{History, ReadError};
+use super::history::History;
 use super::replay::ReplayError;
 use super::views::date;
 use crate::domain::money::{Quantity, Usd};
@@ -133,18 +133,6 @@ pub fn report(history: &dyn History, period: Period) -> Result<Option<Report>, R
         Some(error) => Err(error.into()),
         None => Ok(counter.is_begun().then(|| counter.report(&book))),
     }
-}
-
-/// The last trading day of the log.
-pub fn last_day(history: &dyn History) -> Result<Option<i32>, ReadError> {
-    let mut last = None;
-    history.scan(1, &mut |record| {
-        if let crate::domain::event::Event::TradingDayStarted { day, .. } = &record.event {
-            last = Some(*day);
-        }
-        true
-    })?;
-    Ok(last)
 }
 
 impl Report {

@@ -14,7 +14,7 @@ use super::super::clock_skew::{ClockSkew, SkewBounds, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
 use super::super::hush::hush;
-use super::super::onlooker::{Exchanged, Onlooker, class_of};
+use super::super::onlooker::{Exchanged, Onlooker};
 use super::super::standing::Standing;
 use super::address::{ApiAddress, query as written};
 use super::auth::{Haste, KeyId, SignedHeaders, Signer, keep_ready};
@@ -187,20 +187,8 @@ impl Client {
         let sent = self.clock.now();
         self.last_look(ask)?;
         let done = self.exchange(ask, request, sent).await;
-        self.onlooker.saw(&Exchanged {
-            method: if ask.method == Method::GET {
-                "GET"
-            } else if ask.method == Method::DELETE {
-                "DELETE"
-            } else {
-                "POST"
-            },
-            pattern: ask.pattern,
-            places: ask.places(),
-            class: class_of(&done),
-            waited: sent.mono.0 - wished.0,
-            took: self.clock.now().mono.0 - sent.mono.0,
-        });
+        let moments = [wished, sent.mono, self.clock.now().mono];
+        self.onlooker.saw(&Exchanged::new((&ask.method, ask.pattern), ask.places(), &done, moments));
         done
     }
 

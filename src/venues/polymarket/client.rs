@@ -14,7 +14,7 @@ use super::super::clock_skew::{ClockSkew, SkewBounds, learn, listen};
 pub use super::super::http::ClientError;
 use super::super::http::{self, retry_after_ms, unanswered, whole};
 use super::super::hush::hush;
-use super::super::onlooker::{Exchanged, Onlooker, class_of};
+use super::super::onlooker::{Exchanged, Onlooker};
 use super::super::standing::Standing;
 use super::auth::{RequestSigner, wallet_headers};
 use super::contracts::Chain;
@@ -234,20 +234,8 @@ impl Client {
         let sent = self.clock.now();
         self.last_look(ask)?;
         let done = self.exchange(ask, request, sent).await;
-        self.onlooker.saw(&Exchanged {
-            method: if ask.method == Method::GET {
-                "GET"
-            } else if ask.method == Method::DELETE {
-                "DELETE"
-            } else {
-                "POST"
-            },
-            pattern: ask.pattern,
-            places: ask.lane == Lane::Order,
-            class: class_of(&done),
-            waited: sent.mono.0 - wished.0,
-            took: self.clock.now().mono.0 - sent.mono.0,
-        });
+        let moments = [wished, sent.mono, self.clock.now().mono];
+        self.onlooker.saw(&Exchanged::new((&ask.method, ask.pattern), ask.lane == Lane::Order, &done, moments));
         done
     }
 

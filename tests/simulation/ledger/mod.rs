@@ -26,6 +26,8 @@ pub use told::{Phase, Told};
 /// The venues as they really are.
 pub struct Truth<'a> {
     pub venues: &'a BTreeMap<Venue, SimVenue>,
+    /// Orders whose approval has died before they went to a socket.
+    pub late: BTreeSet<OrderId>,
 }
 
 impl Truth<'_> {
@@ -203,7 +205,7 @@ impl Ledger {
                 let revision = order.as_ref().map_or(0, |order| order.revision);
                 holds!(!self.answered.contains(&(signal_id.clone(), revision)), "§3.9: signal {signal_id} has two answers in the log");
             }
-            Event::OrderApproved { order_id, by, verdict, .. } => self.check_approval(order_id, *by, verdict),
+            Event::OrderApproved { order_id, by, verdict, .. } => self.check_approval(order_id, *by, verdict, &truth.late),
             Event::SubmitStarted { order_id, attempt, signed } => self.check_attempt(order_id, *attempt, signed.is_some()),
             Event::OrderAcked { order_id, venue_order_id, .. } => {
                 let told = &self.orders[order_id];

@@ -1,8 +1,11 @@
 //! What must hold when an order is approved, sent or closed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use arbees::domain::event::Scope;
-use arbees::domain::ids::OrderId;
-use arbees::domain::money::{Quantity, Rounding, Usd};
+use arbees::domain::ids::{GameId, OrderId};
+use arbees::domain::market::{BookKey, Venue};
+use arbees::domain::money::{Price, Quantity, Rounding, Usd};
 use arbees::domain::order::{Action, Order, Stance};
 use arbees::domain::report::VenueMode;
 use arbees::domain::signal::{Intent, Size};
@@ -26,8 +29,52 @@ fn opposes(a: &Stance, b: &Stance) -> bool {
     if a.subject == b.subject { a.wins != b.wins } else { a.contest && b.contest && a.wins == b.wins }
 }
 
+/// What can be lost on one side of one question.
+struct Stake {
+    game: GameId,
+    venue: Venue,
+    stance: Stance,
+    /// Paid for what is held, and what that pays if it wins.
+    cost: Usd,
+    pays: Usd,
+    /// What orders may still take.
+    live: Usd,
+}
+
+impl Stake {
+    fn live(order: &Order, live: Usd) -> Self {
+        let (game, stance) = (order.groups.game.clone(), order.groups.stance.clone());
+        Self { game, venue: order.instrument.venue, stance, cost: Usd::ZERO, pays: Usd::ZERO, live }
+    }
+
+    fn held(key: &BookKey, holding: &Holding) -> Option<Self> {
+        let (stance, groups) = (holding.stance()?, holding.groups.as_ref()?);
+        let pays = Price::ONE.times(holding.signed.abs(), Rounding::Down);
+        Some(Self { game: groups.game.clone(), venue: key.venue, stance, cost: holding.cost, pays, live: Usd::ZERO })
+    }
+
+    /// The teams of a game answer one question, each condition its own.
+    fn question(&self) -> (&GameId, Option<&str>) {
+        (&self.game, (!self.stance.contest).then_some(&*self.stance.subject))
+    }
+}
+
+/// The most that can be lost, question by question: what loses is gone with all that its orders may take, what wins pays for what
+/// is held. With one side only that is its whole cost; a sale that was taken back or an order of unknown fate makes two.
+fn worst<'a>(stakes: impl Iterator<Item = &'a Stake>) -> Usd {
+    let mut questions: BTreeMap<_, Vec<&Stake>> = BTreeMap::new();
+    stakes.for_each(|stake| questions.entry(stake.question()).or_default().push(stake));
+    let lost = |stakes: &Vec<&Stake>| {
+        let (other, one): (Vec<&Stake>, Vec<&Stake>) = stakes.iter().copied().partition(|stake| opposes(&stake.stance, &stakes[0].stance));
+        let cost = |side: &[&Stake]| side.iter().map(|stake| stake.cost + stake.live).sum::<Usd>();
+        let gain = |side: &[&Stake]| side.iter().map(|stake| stake.pays - stake.cost).sum::<Usd>();
+        (cost(&one) - gain(&other)).max(cost(&other) - gain(&one)).max(Usd::ZERO)
+    };
+    questions.values().map(lost).sum()
+}
+
 impl Ledger {
-    pub(super) fn check_approval(&self, order_id: &OrderId, by: Approver, verdict: &[u8]) {
+    pub(super) fn check_approval(&self, order_id: &OrderId, by: Approver, verdict: &[u8], late: &BTreeSet<OrderId>) {
         let told = &self.orders[order_id];
         let order = &told.order;
         holds!(told.phase == Phase::Requested && !told.approved, "§3.2: order {order_id} approved again");
@@ -38,12 +85,12 @@ impl Ledger {
         let bound = verdict.request_hash == request_hash(&told.request) && verdict.order_id == *order_id && verdict.approved;
         holds!(bound, "§2.3: order {order_id} approved by a verdict on another request");
         if order.action == Action::Buy {
-            self.check_open(told, verdict.at.seq);
+            self.check_open(told, verdict.at.seq, late);
         }
     }
 
     /// The limits, counted from the records. What happened after `asked` without anybody's approval risk could not know.
-    fn check_open(&self, told: &Told, asked: u64) {
+    fn check_open(&self, told: &Told, asked: u64, late: &BTreeSet<OrderId>) {
         let (order, limits) = (&told.order, self.limits.as_ref().expect("limits are in the log"));
         let id = order.order_id;
         holds!(!self.kill, "§3.11: order {id} approved under a kill");
@@ -62,51 +109,35 @@ impl Ledger {
         if asked < self.unforeseen || self.orders.values().any(|told| told.external) {
             return;
         }
-        self.check_stakes(order, limits);
+        self.check_stakes(order, limits, late);
     }
 
-    fn holds_both_sides(&self) -> bool {
-        let held: Vec<(&Holding, Stance)> = self.books.values().filter_map(|holding| Some((holding, holding.stance()?))).collect();
-        let game = |holding: &Holding| holding.groups.as_ref().map(|groups| groups.game.clone());
-        held.iter()
-            .enumerate()
-            .any(|(at, (one, stance))| held[at + 1..].iter().any(|(other, against)| game(one) == game(other) && opposes(stance, against)))
-    }
-
-    fn check_stakes(&self, order: &Order, limits: &arbees::domain::limits::Limits) {
-        let stake = |one: &Order| one.cost_bound(one.quantity);
-        let (mut game, mut venue, mut total) = (stake(order), stake(order), stake(order));
-        let of_orders = self.orders.values().filter(|told| told.is_live() && told.order.action == Action::Buy);
-        let orders =
-            of_orders.map(|told| (told.order.groups.game.clone(), told.venue(), told.reserved(), told.order.groups.stance.clone()));
-        let of_books = self.books.iter().filter_map(|(key, holding)| Some((key, holding, holding.stance()?)));
-        let books = of_books.map(|(key, holding, stance)| {
-            (holding.groups.as_ref().map(|groups| groups.game.clone()).expect("held"), key.venue, holding.cost, stance)
-        });
-        for (its_game, its_venue, cost, stance) in orders.chain(books) {
-            total += cost;
-            if its_venue == order.instrument.venue {
-                venue += cost;
-            }
-            if its_game == order.groups.game {
-                game += cost;
-                let opposite = opposes(&stance, &order.groups.stance);
-                holds!(
-                    !opposite,
-                    "§6: order {} takes the other side of game {its_game}: {:?} against {stance:?} at {its_venue}",
-                    order.order_id,
-                    order.groups.stance
-                );
-            }
+    /// Nobody takes the other side of a game, and no limit is passed whoever wins. `late`: approved, and never sent any more, since
+    /// the log took longer than the approval lives.
+    fn check_stakes(&self, order: &Order, limits: &arbees::domain::limits::Limits, late: &BTreeSet<OrderId>) {
+        let is_late = |told: &Told| told.phase == Phase::Submitting && late.contains(&told.order.order_id);
+        let live = self.orders.values().filter(|told| told.is_live() && told.order.action == Action::Buy && !is_late(told));
+        let mut stakes: Vec<Stake> = live.map(|told| Stake::live(&told.order, told.reserved())).collect();
+        stakes.extend(self.books.iter().filter_map(|(key, holding)| Stake::held(key, holding)));
+        for stake in stakes.iter().filter(|stake| stake.game == order.groups.game) {
+            holds!(
+                !opposes(&stake.stance, &order.groups.stance),
+                "§6: order {} takes the other side of game {}: {:?} against {:?} at {}",
+                order.order_id,
+                stake.game,
+                order.groups.stance,
+                stake.stance,
+                stake.venue
+            );
         }
-        // A sale that never happened after all brings back what the other side was bought against: one of the two pays, and
-        // what is at stake is less than the sum.
-        if self.holds_both_sides() {
-            return;
-        }
+        stakes.push(Stake::live(order, order.cost_bound(order.quantity)));
+        let of = |counts: &dyn Fn(&Stake) -> bool| worst(stakes.iter().filter(|stake| counts(stake)));
+        let game = of(&|stake| stake.game == order.groups.game);
+        let venue = of(&|stake| stake.venue == order.instrument.venue);
+        let total = of(&|_| true);
         holds!(game <= limits.game_exposure_max, "§6: ${game} at stake in game {}", order.groups.game);
         holds!(venue <= limits.venue_exposure_max, "§6: ${venue} at stake at {}", order.instrument.venue);
-        holds!(total <= limits.total_exposure_max, "§6: ${total} at stake");
+        holds!(total <= limits.total_exposure_max, "§6: ${total} at stake in all");
         self.check_cash(order);
     }
 

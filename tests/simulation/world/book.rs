@@ -1,5 +1,7 @@
 //! The log with its unsynced tail, its index, and the way of its records and questions to the risk consumer and back.
 
+use std::collections::BTreeSet;
+
 use arbees::domain::answer::AnswerKind;
 use arbees::domain::event::{Event, Recorded};
 use arbees::domain::ids::{Hash, Mode, OrderId, SignalId, sha256};
@@ -20,7 +22,8 @@ impl World {
             holds!(recorded.seq == self.log.len() as u64 + 1, "§4: record {} after {}", recorded.seq, self.log.len());
             let phase = self.ledger.phase(&recorded.event);
             self.matrix.saw(recorded.event.name(), phase, acting);
-            let truth = Self::truth(&self.venues);
+            let late = if matches!(recorded.event, Event::OrderApproved { .. }) { self.late() } else { BTreeSet::new() };
+            let truth = Self::truth(&self.venues, late);
             self.ledger.take(&recorded, Some(&truth));
             self.index(&recorded.event);
             about.extend(recorded.event.order_id());

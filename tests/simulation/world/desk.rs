@@ -8,7 +8,7 @@ use arbees::domain::report::{CancelOutcome, Description, FillSettlement, LookUp,
 use arbees::domain::signed::SignedOrder;
 use arbees::engine::Input;
 
-use super::{Message, STALE_MS, World, traffic};
+use super::{Message, STALE_MS, VERDICT_LIVES_MS, World, traffic};
 use crate::faults::Class;
 use crate::holds;
 use crate::ledger::Phase;
@@ -25,6 +25,7 @@ impl World {
 
     pub(super) fn submit(&mut self, order: Order, attempt: u32, signed: Option<Box<SignedOrder>>) {
         self.check_send(&order, attempt, signed.as_deref());
+        self.sent.insert(order.order_id);
         let late = self.strikes(Class::LateArrival);
         let wait = if late { self.dice.between(100, STALE_MS - 1) } else { self.dice.between(1, 30) };
         let lost = self.strikes(Class::LoseRequest);
@@ -47,7 +48,7 @@ impl World {
         holds!(!(self.kill_wanted && order.action == Action::Buy), "§3.11: order {id} sent after a kill was asked for");
         let asked = self.asked.get(&id);
         // The reduce rule counts its second from when risk was given up on.
-        let lives_ms = if order.action == Action::Buy { 1_000 } else { 1_200 };
+        let lives_ms = if order.action == Action::Buy { VERDICT_LIVES_MS } else { VERDICT_LIVES_MS + 200 };
         let in_time = asked.is_none_or(|asked| now.mono < asked.plus_ms(lives_ms));
         holds!(attempt > 1 || in_time, "§2.3: order {id} sent long after its verdict had died");
         self.ledger.check_send(order);

@@ -43,6 +43,8 @@ use crate::venue::SimVenue;
 
 /// How long a venue still accepts a delayed request.
 pub const STALE_MS: i64 = 3_000;
+/// An approval that is no order at a socket by then never becomes one.
+pub const VERDICT_LIVES_MS: i64 = 1_000;
 /// 2026-01-28T23:59:55Z: the trading day turns while faults strike.
 pub const START_MS: i64 = 1_769_644_795_000;
 /// More than any seed takes in peace: what runs longer doesn't come to rest.
@@ -124,6 +126,8 @@ pub struct World {
     ids: BTreeMap<(SignalId, u32), OrderId>,
     /// When this life asked about each order.
     asked: BTreeMap<OrderId, Mono>,
+    /// At a socket, in any life.
+    sent: BTreeSet<OrderId>,
     last_verdict: Option<SignedVerdict>,
     /// Syncs end one after the other.
     synced_at: i64,
@@ -178,6 +182,7 @@ impl World {
             vetoes: BTreeMap::new(),
             ids: BTreeMap::new(),
             asked: BTreeMap::new(),
+            sent: BTreeSet::new(),
             last_verdict: None,
             synced_at: 0,
             tick_at: None,
@@ -367,8 +372,15 @@ impl World {
         self.faults.on()
     }
 
-    fn truth(venues: &BTreeMap<Venue, SimVenue>) -> Truth<'_> {
-        Truth { venues }
+    fn truth(venues: &BTreeMap<Venue, SimVenue>, late: BTreeSet<OrderId>) -> Truth<'_> {
+        Truth { venues, late }
+    }
+
+    /// Approved by this life of the engine, and too late for a socket now.
+    fn late(&self) -> BTreeSet<OrderId> {
+        let now = self.now().mono;
+        let dead = self.asked.iter().filter(|(id, asked)| now >= asked.plus_ms(VERDICT_LIVES_MS) && !self.sent.contains(*id));
+        dead.map(|(id, _)| *id).collect()
     }
 
     /// Everything that happened, as bytes: the same for the same seed.

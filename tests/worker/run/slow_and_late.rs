@@ -68,6 +68,17 @@ async fn s54_what_waited_in_the_stream_past_its_life_is_vetoed_and_the_next_one_
     assert_eq!(count(&place.events(), "SubmitStarted"), 1);
 }
 
+fn is_working(place: &Place) -> Option<()> {
+    (place.json(&["orders", "--json", "--state", "working"]).as_array()?.len() == 1).then_some(())
+}
+
+/// One order that rests.
+async fn rest(place: &Place, strategy: &Strategy) {
+    let resting = with(open("resting", "KXREST-1-A"), json!({ "tif": "gtc", "limit_price": "0.40", "ttl_ms": 600_000 }));
+    assert_eq!(strategy.ask(&resting).await["answer"], "requested");
+    until("a working order", async || is_working(place)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s104_what_is_to_rest_on_is_kept_by_a_termination_and_known_at_the_next_start() {
     let server = NatsServer::start();
@@ -75,19 +86,16 @@ async fn s104_what_is_to_rest_on_is_kept_by_a_termination_and_known_at_the_next_
     let strategy = Strategy::connect(&server.url()).await;
     let mut engine = place.start(&["run"]);
     place.ready().await;
-    let resting = with(open("resting", "KXREST-1-A"), json!({ "tif": "gtc", "limit_price": "0.40", "ttl_ms": 600_000 }));
-    assert_eq!(strategy.ask(&resting).await["answer"], "requested");
-    let working = async || (place.json(&["orders", "--json", "--state", "working"]).as_array()?.len() == 1).then_some(());
-    until("a working order", working).await;
+    rest(&place, &strategy).await;
     assert_eq!(engine.stop(), 0, "{}", engine.lines());
     let events = place.events();
     let last = events.last().expect("events");
     assert_eq!((&last["event"], &last["data"]["clean"]), (&json!("SessionEnded"), &json!(true)), "{last}");
     // Nothing was in the air: the one order is listed, with what it holds, by the log alone and by the next engine.
-    working().await.expect("listed without an engine");
+    is_working(&place).expect("listed without an engine");
     let mut engine = place.start(&["run"]);
     place.ready().await;
-    until("the same order", working).await;
+    until("the same order", async || is_working(&place)).await;
     assert_eq!(count(&place.events(), "SubmitStarted"), 1, "and not sent again");
     assert_eq!(engine.stop(), 0);
 }
@@ -99,10 +107,7 @@ async fn s104_a_termination_cancels_what_rests_and_ends_once_the_venue_has_said_
     let strategy = Strategy::connect(&server.url()).await;
     let mut engine = place.start(&["run"]);
     place.ready().await;
-    let resting = with(open("resting", "KXREST-1-A"), json!({ "tif": "gtc", "limit_price": "0.40", "ttl_ms": 600_000 }));
-    assert_eq!(strategy.ask(&resting).await["answer"], "requested");
-    let working = async || (place.json(&["orders", "--json", "--state", "working"]).as_array()?.len() == 1).then_some(());
-    until("a working order", working).await;
+    rest(&place, &strategy).await;
     assert_eq!(engine.stop(), 0, "{}", engine.lines());
     let names: Vec<String> = place.events().iter().map(|event| event["event"].as_str().expect("name").to_owned()).collect();
     let at = |name: &str| names.iter().position(|known| known == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
