@@ -20,8 +20,6 @@ use crate::workers::stages::Took;
 
 const EVERY: Duration = Duration::from_millis(600);
 const ORDERS_MAX: usize = 100;
-/// Closed and settled ones, beside those held.
-const CLOSED_MAX: usize = 20;
 const EVENTS: usize = 40;
 
 /// The day so far, counted while the log is opened and then as records come.
@@ -83,15 +81,13 @@ async fn snapshot(desk: &LiveDesk, counted: &Counted) -> Result<Value, ApiError>
 }
 
 fn page(book: &Projections, facts: &EngineFacts, history: &dyn History, today: &TodayView) -> Result<Value, ApiError> {
-    let (held, mut closed): (Vec<_>, Vec<_>) = views::positions(book).into_iter().partition(|position| !position.quantity.is_zero());
-    closed.truncate(CLOSED_MAX);
+    let held = book.positions.held().map(|(key, position)| views::position_view(book, key, position));
     let from = (history.head_seq() + 1).saturating_sub(EVENTS as u64).max(1);
     let records = history.read_from(from, EVENTS).map_err(|error| ApiError::Internal(error.to_string()))?;
     Ok(json!({
         "at": facts.now,
         "status": views::status(book, facts),
-        "positions": held,
-        "closed": closed,
+        "positions": held.collect::<Vec<_>>(),
         "orders": views::orders(book, OrderFilter::Live, ORDERS_MAX),
         "exposure": views::exposure(book),
         "pnl": views::pnl(book),

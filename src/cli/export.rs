@@ -13,6 +13,9 @@ use crate::http::Query;
 /// The largest page the API gives.
 const PAGE: usize = 1_000;
 
+/// An answer of the API holds no more orders.
+const ORDERS_MAX: u64 = 10_000;
+
 /// Names of columns and where their values are, by path.
 type Columns = &'static [(&'static str, &'static str)];
 
@@ -106,6 +109,9 @@ pub async fn export(args: &ExportArgs, source: &Source) -> Result<Exit, CliError
         ExportWhat::Fills | ExportWhat::Vetoes | ExportWhat::Events => events(args, source, &mut sheet).await?,
     }
     let rows = sheet.end()?;
+    if args.what == ExportWhat::Orders && rows >= ORDERS_MAX {
+        eprintln!("only the newest {ORDERS_MAX} orders: `arbees export events` has the older ones");
+    }
     if let Some(out) = &args.out {
         eprintln!("{rows} rows in {}", out.display());
     }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::words::signed;
-use super::{Execution, Group, Moment, Period, Report, day_text};
+use super::{Group, Moment, Period, Report, day_text};
 use crate::audit::narrate;
 use crate::audit::today::Curve;
 use crate::domain::event::{Event, Recorded};
-use crate::domain::ids::OrderId;
+use crate::domain::ids::{MarketId, OrderId, TradeId};
 use crate::domain::market::{BookKey, Outcome};
 use crate::domain::money::{Price, Quantity, Rounding, Usd};
 use crate::domain::order::Action;
@@ -20,6 +20,31 @@ use crate::projections::Projections;
 const REJECTION_CHARS: usize = 60;
 const MOMENTS_MAX: usize = 200;
 
+/// What a record changed of the fold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    pub realized: Usd,
+    pub fees: Usd,
+}
+
+/// A fill as it was counted.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    /// Of its order.
+    first: bool,
+    quantity: Quantity,
+    amount: Usd,
+    /// Paid beyond the touch.
+    beyond: Option<Usd>,
+}
+
+/// Who last opened a book, and of which market it is.
+#[derive(Clone, Debug)]
+struct Opened {
+    tag: Tag,
+    market: MarketId,
+}
+
 /// What an order is counted under.
 #[derive(Clone, Debug)]
 struct Tag {
@@ -29,14 +54,21 @@ struct Tag {
     edge: String,
 }
 
+impl Tag {
+    fn other() -> Self {
+        let other = || "other".to_owned();
+        Self { venue: other(), sport: other(), signal_type: other(), edge: other() }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Sent {
     tag: Tag,
+    key: BookKey,
     quantity: Quantity,
     filled: Quantity,
     /// In the period, an attempt was made.
     sent: bool,
-    opens: bool,
     /// What the strategy saw the contract offered at, in terms of the outcome bought.
     touch: Option<Price>,
     acked_at: Option<Time>,
@@ -47,9 +79,11 @@ pub struct Counter {
     day: Option<i32>,
     begun: bool,
     orders: BTreeMap<OrderId, Sent>,
-    /// Who last opened a book: what its result is counted under.
-    opened: BTreeMap<BookKey, Tag>,
-    markets: BTreeMap<BookKey, Usd>,
+    /// What a book's result is counted under.
+    opened: BTreeMap<BookKey, Opened>,
+    markets: BTreeMap<String, Usd>,
+    /// Fills that can still be taken back.
+    provisional: BTreeMap<(OrderId, TradeId), Counted>,
     unknown: BTreeSet<OrderId>,
     fill_ms: Vec<i64>,
     curve: Curve,
@@ -58,34 +92,7 @@ pub struct Counter {
 
 impl Counter {
     pub fn new(period: Period) -> Self {
-        let report = Report {
-            from: day_text(period.from),
-            until: day_text(period.until),
-            opening_equity: None,
-            closing_equity: Usd::ZERO,
-            realized: Usd::ZERO,
-            unrealized: Usd::ZERO,
-            fees: Usd::ZERO,
-            signals: 0,
-            rejected: 0,
-            vetoed: 0,
-            approved: 0,
-            by_venue: BTreeMap::new(),
-            by_sport: BTreeMap::new(),
-            by_signal_type: BTreeMap::new(),
-            by_edge: BTreeMap::new(),
-            markets: Vec::new(),
-            vetoes: BTreeMap::new(),
-            rejections: BTreeMap::new(),
-            execution: Execution::default(),
-            unknowns: BTreeMap::new(),
-            divergences: 0,
-            adjustments: 0,
-            external_orders: 0,
-            cash_counts: BTreeMap::new(),
-            moments: Vec::new(),
-            equity: Vec::new(),
-        };
+        let report = Report { from: day_text(period.from), until: day_text(period.until), ..Report::default() };
         Self {
             period,
             day: None,
@@ -93,6 +100,7 @@ impl Counter {
             orders: BTreeMap::new(),
             opened: BTreeMap::new(),
             markets: BTreeMap::new(),
+            provisional: BTreeMap::new(),
             unknown: BTreeSet::new(),
             fill_ms: Vec::new(),
             curve: Curve::default(),
@@ -113,8 +121,8 @@ impl Counter {
         self.day.is_some_and(|day| (self.period.from..=self.period.until).contains(&day))
     }
 
-    /// `book`: the fold with this record; `realized`: what it had realised without it.
-    pub fn take(&mut self, recorded: &Recorded, book: &Projections, realized: Usd) {
+    /// `book`: the fold with this record; `brought`: what the record changed of it.
+    pub fn take(&mut self, recorded: &Recorded, book: &Projections, brought: Brought) {
         if let Event::TradingDayStarted { day, equity } = &recorded.event {
             self.day = Some(*day);
             if self.is_in() && !self.begun {
@@ -124,9 +132,8 @@ impl Counter {
         }
         self.remember(&recorded.event, recorded.recorded_at);
         if self.is_in() {
-            self.count(recorded, book.cash.realized - realized);
-            self.report.closing_equity = book.cash.equity();
-            self.report.unrealized = book.positions.held().map(|(_, position)| position.unrealized()).sum();
+            self.count(recorded, brought.realized);
+            self.credit(&recorded.event, brought);
             self.curve.add(recorded.recorded_at, book.cash.equity());
         }
     }
@@ -153,18 +160,19 @@ impl Counter {
                     Outcome::Yes => signal.quote.ask,
                     Outcome::No => signal.quote.bid.map(Price::complement),
                 });
+                let key = order.instrument.book_key();
                 let sent = Sent {
                     tag: tag.clone(),
+                    key: key.clone(),
                     quantity: order.quantity,
                     filled: Quantity::ZERO,
                     sent: false,
-                    opens,
                     touch: touch.filter(|_| opens),
                     acked_at: None,
                 };
                 self.orders.insert(*order_id, sent);
                 if opens {
-                    self.opened.insert(order.instrument.book_key(), tag);
+                    self.opened.insert(key, Opened { tag, market: order.instrument.market.clone() });
                 }
             }
             Event::OrderAcked { order_id, .. } => {
@@ -179,7 +187,6 @@ impl Counter {
 
     fn count(&mut self, recorded: &Recorded, realized: Usd) {
         let at = recorded.recorded_at;
-        self.report.realized += realized;
         match &recorded.event {
             Event::SignalRejected { error, .. } => {
                 self.report.signals += 1;
@@ -201,14 +208,15 @@ impl Counter {
                     self.groups(&tag, |group| group.orders += 1);
                 }
             }
-            Event::Filled(fill) => self.filled(fill, at, realized),
+            Event::Filled(fill) => self.filled(fill, at),
             Event::FeeCorrected { fee, .. } => self.moment(at, format!("a fee was corrected to ${fee}")),
-            Event::FillReversed { why, .. } => self.moment(at, format!("a fill was taken back: {why}")),
+            Event::FillReversed { order_id, trade_id, why, .. } => {
+                self.taken_back(order_id, trade_id);
+                self.moment(at, format!("a fill was taken back: {why}"));
+            }
             Event::MarketSettled { venue, market, settlement } => {
-                let of_market = |key: &&BookKey| key.venue == *venue && key.id == *market;
-                let key = self.opened.keys().find(of_market).cloned().unwrap_or(BookKey { venue: *venue, id: market.clone() });
-                self.result(&key, realized);
-                self.moment(at, format!("{key} ended {}, {}", narrate::settlement(*settlement), signed(realized)));
+                let ended = format!("{venue}:{market} ended {}, {}", narrate::settlement(*settlement), signed(realized));
+                self.moment(at, ended);
             }
             Event::OrderOutcomeUnknown { order_id, .. } => drop(self.unknown.insert(*order_id)),
             Event::ReconciliationDiverged { venue, what, ours, theirs } => {
@@ -249,39 +257,69 @@ impl Counter {
         }
     }
 
-    fn filled(&mut self, fill: &FillReport, at: Time, realized: Usd) {
-        let key = fill.instrument.book_key();
+    fn filled(&mut self, fill: &FillReport, at: Time) {
         let amount = fill.price.times(fill.quantity, Rounding::Down);
-        self.report.fees += fill.fee;
-        *self.markets.entry(key.clone()).or_default() += realized - fill.fee;
         let Some(sent) = self.orders.get_mut(&fill.order_id) else { return };
         let first = sent.filled.is_zero();
         sent.filled += fill.quantity;
         if let Some(acked_at) = sent.acked_at.filter(|_| first) {
             self.fill_ms.push(at.ms_since(acked_at).max(0));
         }
-        if let Some(touch) = sent.touch {
-            let execution = &mut self.report.execution;
-            execution.compared += fill.quantity;
-            execution.slippage += amount - touch.times(fill.quantity, Rounding::Down);
+        let beyond = sent.touch.map(|touch| amount - touch.times(fill.quantity, Rounding::Down));
+        let (tag, counted) = (sent.tag.clone(), Counted { first, quantity: fill.quantity, amount, beyond });
+        self.counted(&tag, &counted, 1);
+        if !fill.settled {
+            self.provisional.insert((fill.order_id, fill.trade_id.clone()), counted);
         }
-        // What a close realises belongs to who opened.
-        let tag = sent.tag.clone();
-        let opener = if sent.opens { tag.clone() } else { self.opened.get(&key).unwrap_or(&tag).clone() };
-        self.groups(&tag, |group| {
-            group.filled_orders += u64::from(first);
-            group.contracts += fill.quantity;
-            group.turnover += amount;
-            group.fees += fill.fee;
-        });
-        self.groups(&opener, |group| group.realized += realized);
     }
 
-    fn result(&mut self, key: &BookKey, realized: Usd) {
-        *self.markets.entry(key.clone()).or_default() += realized;
-        if let Some(tag) = self.opened.get(key).cloned() {
-            self.groups(&tag, |group| group.realized += realized);
+    /// As if it had not been.
+    fn taken_back(&mut self, order_id: &OrderId, trade_id: &TradeId) {
+        let Some(counted) = self.provisional.remove(&(*order_id, trade_id.clone())) else { return };
+        let Some(sent) = self.orders.get_mut(order_id) else { return };
+        sent.filled = sent.filled - counted.quantity;
+        let (tag, last) = (sent.tag.clone(), sent.filled.is_zero());
+        self.counted(&tag, &Counted { first: last, ..counted }, -1);
+    }
+
+    /// Adds a fill, or takes it away.
+    fn counted(&mut self, tag: &Tag, counted: &Counted, times: i64) {
+        let (contracts, turnover) =
+            (Quantity::from_micros(counted.quantity.micros() * times), Usd::from_micros(counted.amount.micros() * times));
+        self.groups(tag, |group| {
+            group.filled_orders = group.filled_orders.saturating_add_signed(i64::from(counted.first) * times);
+            group.contracts += contracts;
+            group.turnover += turnover;
+        });
+        if let Some(beyond) = counted.beyond {
+            self.report.execution.compared += contracts;
+            self.report.execution.slippage += Usd::from_micros(beyond.micros() * times);
         }
+    }
+
+    /// What a record brought belongs to the order it is about: its fees to that order, its result to who opened what it closes. What is
+    /// about no order of ours stands under `other`, so that the groups come to the totals.
+    fn credit(&mut self, event: &Event, brought: Brought) {
+        if brought == Brought::default() {
+            return;
+        }
+        self.report.realized += brought.realized;
+        self.report.fees += brought.fees;
+        let sent = event.order_id().and_then(|order_id| self.orders.get(&order_id));
+        let opened = match (event, sent) {
+            (_, Some(sent)) => self.opened.get_key_value(&sent.key),
+            (Event::MarketSettled { venue, market, .. }, None) => {
+                self.opened.iter().find(|(key, opened)| key.venue == *venue && (key.id == *market || opened.market == *market))
+            }
+            _ => None,
+        };
+        let key = sent.map(|sent| sent.key.to_string()).or_else(|| opened.map(|(key, _)| key.to_string()));
+        let payer = sent.map(|sent| sent.tag.clone());
+        let earner = opened.map(|(_, opened)| opened.tag.clone()).or_else(|| payer.clone()).unwrap_or_else(Tag::other);
+        let payer = payer.unwrap_or_else(|| earner.clone());
+        *self.markets.entry(key.unwrap_or_else(|| "other".to_owned())).or_default() += brought.realized - brought.fees;
+        self.groups(&earner, |group| group.realized += brought.realized);
+        self.groups(&payer, |group| group.fees += brought.fees);
     }
 
     fn groups(&mut self, tag: &Tag, change: impl Fn(&mut Group)) {
@@ -315,7 +353,10 @@ impl Counter {
         (self.report.execution.fill_ms_p50, self.report.execution.fill_ms_p95) = (at(50), at(95));
         *self.report.unknowns.entry("still unknown").or_default() += book.orders.unknown().count() as u64;
         self.report.unknowns.retain(|_, count| *count > 0);
-        self.report.markets = self.markets.into_iter().map(|(key, brought)| (key.to_string(), brought)).collect();
+        self.report.markets = self.markets.into_iter().collect();
+        // The record after the period, if there is one, begins a day and changes nothing of these.
+        self.report.closing_equity = book.cash.equity();
+        self.report.unrealized = book.positions.held().map(|(_, position)| position.unrealized()).sum();
         self.report.markets.sort_by_key(|(_, brought)| *brought);
         self.report.equity = self.curve.points();
         self.report

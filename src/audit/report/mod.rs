@@ -21,7 +21,7 @@ use super::views::date;
 use crate::domain::money::{Quantity, Usd};
 use crate::domain::time::Time;
 use crate::projections::Projections;
-use count::Counter;
+use count::{Brought, Counter};
 
 /// Trading days, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Moment {
     pub what: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     pub from: String,
     pub until: String,
@@ -124,9 +124,9 @@ pub fn report(history: &dyn History, period: Period) -> Result<Option<Report>, R
     let mut book = Projections::default();
     let mut failed = None;
     history.scan(1, &mut |record| {
-        let before = book.cash.realized;
+        let (realized, fees) = (book.cash.realized, book.cash.fees);
         failed = book.fold(record).err();
-        counter.take(record, &book, before);
+        counter.take(record, &book, Brought { realized: book.cash.realized - realized, fees: book.cash.fees - fees });
         failed.is_none() && !counter.is_past()
     })?;
     match failed {

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::audit::fixture::{Reply, World};
-use crate::domain::money::Usd;
+use crate::domain::money::{Quantity, Usd};
+use crate::domain::order::Order;
+use crate::domain::report::{FillReport, VenueNews};
 
 fn usd(text: &str) -> Usd {
     Usd::parse(text).expect(text)
@@ -67,4 +69,31 @@ fn what_strangers_wrote_is_text_in_both_pages() {
     {
         assert!(markdown.contains(words), "{words}\nis not in\n{markdown}");
     }
+}
+
+/// The only order that works.
+fn working(world: &World) -> Order {
+    world.book().orders.live().next().expect("a working order").order.clone()
+}
+
+#[test]
+fn what_is_corrected_or_taken_back_leaves_no_trace_in_totals_and_groups() {
+    let mut world = World::begun();
+    world.replies.extend([Reply::Rest, Reply::Rest]);
+    world.open("back", "KXNHLGAME-26JAN27TORMTL-TOR", "0.50", 10);
+    let order = working(&world);
+    let fill = FillReport { settled: false, ..world.fill_of(&order, order.quantity) };
+    world.news(VenueNews::Fill(fill.clone()));
+    world.news(VenueNews::FillReversed { order_id: order.order_id, trade_id: fill.trade_id, why: "failed".to_owned() });
+    world.open("kept", "KXNBAGAME-26JAN27PORWAS-POR", "0.50", 10);
+    let order = working(&world);
+    let kept = world.fill_of(&order, order.quantity);
+    world.news(VenueNews::Fill(kept.clone()));
+    world.news(VenueNews::FeeCorrected { order_id: order.order_id, trade_id: kept.trade_id, fee: usd("0.07") });
+    let report = report(&world.history(), Period::day(day_of(&world))).expect("folds").expect("a day");
+    assert_eq!((report.fees, report.realized), (usd("0.07"), Usd::ZERO));
+    assert_eq!((report.fees, report.realized), (world.book().cash.fees, world.book().cash.realized));
+    let venue: &Group = report.by_venue.values().next().expect("a venue");
+    assert_eq!((venue.fees, venue.filled_orders, venue.contracts), (usd("0.07"), 1, Quantity::whole(10)));
+    assert_eq!(report.execution.contracts_filled, Quantity::whole(10));
 }

@@ -4,6 +4,8 @@ use super::*;
 use crate::audit::fixture::{LOG_ID, Reply, World, account};
 use crate::domain::ids::{MarketId, Mode};
 use crate::domain::market::{Settlement, Venue};
+use crate::domain::money::Usd;
+use crate::domain::report::{FillReport, VenueNews};
 use crate::engine::Command;
 
 const PORTLAND: &str = "KXNBAGAME-26JAN27PORWAS-POR";
@@ -122,4 +124,25 @@ fn status_tells_unknown_orders_kill_and_counts() {
 fn days_are_dates() {
     assert_eq!((date(0), date(20_481), date(-1)), ("1970-01-01".to_owned(), "2026-01-28".to_owned(), "1969-12-31".to_owned()));
     assert_eq!(date(i32::MAX), format!("day {}", i32::MAX));
+}
+
+/// A venue may find only after a market has ended that a sale of before never happened.
+#[test]
+fn a_sale_that_is_taken_back_after_its_market_has_ended_is_paid_out() {
+    let market = PORTLAND;
+    let mut world = World::begun();
+    world.open("in", market, "0.50", 10);
+    world.replies.push_back(Reply::Rest);
+    world.close("out", market, "yes", "0.40");
+    let sale = world.book().orders.live().next().expect("the sale").order.clone();
+    let fill = FillReport { settled: false, ..world.fill_of(&sale, sale.quantity) };
+    world.news(VenueNews::Fill(fill.clone()));
+    assert_eq!(world.book().positions.held().count(), 0);
+    let (venue, id) = (Venue::Kalshi, MarketId::new(market).expect("ticker"));
+    world.operator(Command::Settle { venue, market: id, settlement: Settlement::Yes });
+    world.news(VenueNews::FillReversed { order_id: sale.order_id, trade_id: fill.trade_id, why: "failed".to_owned() });
+    assert_eq!(world.book().positions.held().count(), 0, "nothing of a market that has ended is held");
+    // 1000 less 10 at 0.50 and two cents, and ten times the dollar that YES pays.
+    assert_eq!(world.book().cash.cash, Usd::parse("1004.98").expect("money"));
+    assert_eq!(world.book().cash.realized, Usd::parse("5").expect("money"));
 }
