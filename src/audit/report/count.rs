@@ -277,7 +277,7 @@ impl Counter {
     fn taken_back(&mut self, order_id: &OrderId, trade_id: &TradeId) {
         let Some(counted) = self.provisional.remove(&(*order_id, trade_id.clone())) else { return };
         let Some(sent) = self.orders.get_mut(order_id) else { return };
-        sent.filled = sent.filled - counted.quantity;
+        sent.filled -= counted.quantity;
         let (tag, last) = (sent.tag.clone(), sent.filled.is_zero());
         self.counted(&tag, &Counted { first: last, ..counted }, -1);
     }
