@@ -181,18 +181,16 @@ async fn s10_a_201_that_names_no_order_is_no_acknowledgement() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s12_duplicate_client_id_on_resend_attaches() {
-    let world = world(2_000).await;
+    let world = world(10_000).await;
     deaf(&world).await;
     // The first attempt is there, but what is read lags behind: it is sent again and meets itself.
-    world.admin("/read_lag", json!({ "ms": 1_200 })).await;
     world.fault(json!({ "kind": "no_reply", "call": "create", "how": "reset", "count": 1 })).await;
-    let order = world.resting(&resting(30_000)).await;
+    let order = world.resting_after_a_second_send(&resting(30_000)).await;
     assert_eq!(world.sends_of(order).await, 2);
     let seen = world.story(order).await.into_iter().any(|event| matches!(event, Event::OrderOutcomeUnknown { attempt: 2, seen: true, .. }));
     assert!(seen);
     assert_eq!(world.count_of(order, "OrderRejected").await, 0);
     assert_eq!(world.stage.truth().await.expect("truth")["orders"].as_object().map(|orders| orders.len()), Some(1));
-    world.admin("/read_lag", json!({ "ms": 0 })).await;
     world.agrees().await;
     world.engine.stop().await;
 }

@@ -113,6 +113,18 @@ impl<D: Double> Scene<D> {
         order_id
     }
 
+    /// An order whose first send lost its answer, that rests at the venue and whose second send is answered before any read
+    /// shows the first: what is read lags behind for as long as that takes, on a slow machine too.
+    pub async fn resting_after_a_second_send(&self, wish: &Wish) -> OrderId {
+        self.admin("/read_lag", json!({ "ms": 60_000 })).await;
+        let order_id = self.order(wish).await;
+        let second = |event: &Event| matches!(event, Event::OrderOutcomeUnknown { attempt: 2, .. });
+        self.until("the second send's answer", async || self.story(order_id).await.iter().any(second)).await;
+        self.admin("/read_lag", json!({ "ms": 0 })).await;
+        self.when(order_id, |record| record.state == OrderState::Working).await;
+        order_id
+    }
+
     /// Everything decided so far, once it is in the log.
     pub async fn log(&self) -> Vec<Recorded> {
         let decided = self.engine.engine.query(|engine| engine.book().seq).await.expect("an engine");

@@ -149,11 +149,10 @@ async fn s3_a_refusal_of_a_resend_closes_nothing_while_an_earlier_attempt_is_unk
     let world = world(10_000).await;
     world.deaf().await;
     // The first attempt is there, but what is read lags behind; the second one is refused.
-    world.admin("/read_lag", json!({ "ms": 1_500 })).await;
     world.fault(lost(true)).await;
     let refused = json!({ "kind": "refuse", "call": "create", "details": "not enough balance / allowance", "skip": 1, "count": 1 });
     world.fault(refused).await;
-    let order = world.resting(&resting(30_000)).await;
+    let order = world.resting_after_a_second_send(&resting(30_000)).await;
     assert!(world.sends_of(order).await >= 2);
     assert_eq!(world.count_of(order, "OrderRejected").await, 0);
     let refused = |event: &Event| matches!(event, Event::OrderOutcomeUnknown { attempt: 2, why, .. } if why.contains("not enough balance"));
@@ -161,7 +160,6 @@ async fn s3_a_refusal_of_a_resend_closes_nothing_while_an_earlier_attempt_is_unk
     let bodies: Vec<Value> = world.requests("create").await.into_iter().map(|row| row["body"].clone()).collect();
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "the identical order");
     assert_eq!((world.venue_order(order).await["status"].as_str(), world.orders_there().await), (Some("LIVE"), 1));
-    world.admin("/read_lag", json!({ "ms": 0 })).await;
     world.agrees().await;
     world.engine.stop().await;
 }
@@ -201,18 +199,18 @@ async fn s3_an_order_that_a_cancel_finds_held_or_matched_is_not_absent() {
     for held_ms in [0, 1_500] {
         let world = world(300).await;
         world.deaf().await;
-        world.admin("/read_lag", json!({ "ms": 4_000 })).await;
+        world.admin("/read_lag", json!({ "ms": 60_000 })).await;
         if held_ms > 0 {
             world.fault(json!({ "kind": "delayed", "call": "create", "ms": held_ms, "count": 1 })).await;
         }
         world.fault(lost(true)).await;
         let order = world.order(&taking()).await;
         world.until("two answered cancels", async || places(&world, order, "cancel").await.len() >= 2).await;
+        world.admin("/read_lag", json!({ "ms": 0 })).await;
         let record = world.done(order).await;
         assert_eq!((record.state, record.filled, world.sends_of(order).await), (OrderState::Filled, shares("6"), 1), "{held_ms}");
         assert_eq!(world.counts(order, ["OrderNotPlaced", "Filled"]).await, [0, 1], "{held_ms}");
         assert!(world.breakers().await.is_empty());
-        world.admin("/read_lag", json!({ "ms": 0 })).await;
         world.agrees().await;
         world.engine.stop().await;
     }
@@ -306,16 +304,14 @@ async fn s12_duplicated_on_a_resend_means_that_it_is_there() {
     let world = world(10_000).await;
     world.deaf().await;
     // The first attempt is there, but what is read lags behind: it is sent again and meets itself.
-    world.admin("/read_lag", json!({ "ms": 1_200 })).await;
     world.fault(lost(true)).await;
-    let order = world.resting(&resting(30_000)).await;
+    let order = world.resting_after_a_second_send(&resting(30_000)).await;
     assert_eq!(world.sends_of(order).await, 2);
     let seen = |event: &Event| matches!(event, Event::OrderOutcomeUnknown { attempt: 2, seen: true, .. });
     assert!(world.story(order).await.iter().any(seen));
     assert_eq!((world.count_of(order, "OrderRejected").await, world.orders_there().await), (0, 1));
     let rows = world.requests("create").await;
     assert_eq!(rows[0]["body"], rows[1]["body"], "the identical order");
-    world.admin("/read_lag", json!({ "ms": 0 })).await;
     world.agrees().await;
     world.engine.stop().await;
 }
